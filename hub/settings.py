@@ -1,0 +1,206 @@
+"""The one settings module. Every setting of the hub's own is a field of ``HubSettings``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """What an operator sets, by environment variables named ``HUB_…``."""
+
+    #: Folder of the database, the key and the logs of an embedded hub.
+    home: Path
+    #: Public address, for links, OAuth redirects and webhook URLs.
+    url: str
+    #: Base64url keys of 32 bytes: the first encrypts, all decrypt.
+    encryption_keys: tuple[str, ...]
+    #: Celery's broker; empty: embedded, the supervisor runs the worker.
+    broker_url: str
+    #: Redis for rate limits and webhook throttling shared by several machines; empty: in memory.
+    redis_url: str
+    #: Address of the built-in sandbox.
+    sandbox_url: str
+    #: Threads of one worker process.
+    worker_threads: int
+    #: Queue items a worker claims at once, over all integrations.
+    claim_size: int
+    #: Seconds a worker holds an item before another may take it.
+    lease_seconds: int
+    #: Days that events, finished items, logs and webhooks are kept.
+    retention_days: int
+    #: Addresses of the proxies in front of the hub whose X-Forwarded-For is believed.
+    trusted_proxies: tuple[str, ...]
+    #: Socket by which an embedded web process wakes the worker.
+    wake_socket: Path
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the supervisor runs the worker (no broker is set)."""
+        return not self.broker_url
+
+
+def _encryption_keys(home: Path) -> tuple[str, ...]:
+    keys = tuple(key.strip() for key in env.list("HUB_ENCRYPTION_KEYS", default=[]) if key.strip())
+    key_file = home / "encryption.key"
+    if keys or not key_file.exists():
+        return keys
+    return tuple(key_file.read_text().split())
+
+
+def _secret_key(home: Path) -> str:
+    key_file = home / "secret.key"
+    from_file = key_file.read_text().strip() if key_file.exists() else ""
+    key: str = env.str("HUB_SECRET_KEY", default=from_file)
+    if not key and not DEBUG:
+        raise ImproperlyConfigured("HUB_SECRET_KEY is not set; 'make run' makes one, production must set it.")
+    return key or "only-for-development"
+
+
+HOME = Path(env.str("HUB_HOME", default=str(BASE_DIR / "var")))
+DEBUG = env.bool("HUB_DEBUG", default=False)
+HUB = HubSettings(
+    home=HOME,
+    url=env.str("HUB_URL", default="http://localhost:8000").rstrip("/"),
+    encryption_keys=_encryption_keys(HOME),
+    broker_url=env.str("HUB_BROKER_URL", default=""),
+    redis_url=env.str("HUB_REDIS_URL", default=""),
+    sandbox_url=env.str("HUB_SANDBOX_URL", default="http://127.0.0.1:8009").rstrip("/"),
+    worker_threads=env.int("HUB_WORKER_THREADS", default=16),
+    claim_size=env.int("HUB_CLAIM_SIZE", default=100),
+    lease_seconds=env.int("HUB_LEASE_SECONDS", default=90),
+    retention_days=env.int("HUB_RETENTION_DAYS", default=90),
+    trusted_proxies=tuple(env.list("HUB_TRUSTED_PROXIES", default=[])),
+    wake_socket=HOME / "wake.sock",
+)
+SECRET_KEY = _secret_key(HOME)
+ALLOWED_HOSTS = env.list("HUB_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = [HUB.url]
+
+INSTALLED_APPS = [
+    "hub.dashboard",
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "hub.accounts",
+    "hub.connections",
+    "hub.mapping",
+    "hub.delivery",
+    "hub.events",
+    "webhooks",
+    "hub.metrics",
+    "hub.api",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "hub.urls"
+WSGI_APPLICATION = "hub.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.db_url("HUB_DATABASE_URL", default=f"sqlite:///{HOME / 'hub.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # Every writing transaction takes the write lock at its start, so that none fails half way.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # FULL: what is committed survives a power cut. Accepted means durable.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 600
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "admin:login"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HUB.url.startswith("https://")
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+
+USE_TZ = True
+TIME_ZONE = env.str("HUB_TIME_ZONE", default="UTC")
+LANGUAGE_CODE = "en-gb"
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = HOME / "static"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+CELERY_BROKER_URL = HUB.broker_url or "memory://"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = TIME_ZONE
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["hub.api.authentication.APIKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["hub.api.authentication.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "hub.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Interchange",
+    "DESCRIPTION": "Send events, follow their story, and watch the integrations they travel to.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_PUBLIC": True,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+}
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("HUB_LOG_LEVEL", default="INFO")},
+    "loggers": {"django.server": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+}
