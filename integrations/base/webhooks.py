@@ -85,5 +85,9 @@ class Webhook:
     deadline: float = 5.0
     cors_origins: tuple[str, ...] = ()
     setup: str = ""
-    #: Makes a rightly signed call for the sandbox and the tests: (body, secrets, url, now) → headers.
+    #: Makes the headers of a rightly signed call, for the sandbox and the tests: (body, secrets, url, now).
     sign: Callable[[bytes, Mapping[str, str], str, datetime], Mapping[str, str]] | None = None
+    #: Where the signature stands in the body itself: (body, secrets, url, now) → the signed body.
+    seal: Callable[[bytes, Mapping[str, str], str, datetime], bytes] | None = None
+    #: What ``Incoming.fetch`` answers for calls made by ``sign`` and ``seal`` (a certificate).
+    sample_fetch: Callable[[str], bytes] | None = None
