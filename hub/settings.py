@@ -35,6 +35,10 @@ class HubSettings:
     lease_seconds: int
     #: Days that events, finished items, logs and webhooks are kept.
     retention_days: int
+    #: Bytes that one call to a webhook endpoint may bring.
+    webhook_max_bytes: int
+    #: Calls to the API that one key may make in a minute; a batch of events is one call.
+    api_rate_per_minute: int
     #: Addresses of the proxies in front of the hub whose X-Forwarded-For is believed.
     trusted_proxies: tuple[str, ...]
     #: Socket by which an embedded web process wakes the worker.
@@ -76,6 +80,8 @@ HUB = HubSettings(
     claim_size=env.int("HUB_CLAIM_SIZE", default=100),
     lease_seconds=env.int("HUB_LEASE_SECONDS", default=90),
     retention_days=env.int("HUB_RETENTION_DAYS", default=90),
+    webhook_max_bytes=env.int("HUB_WEBHOOK_MAX_BYTES", default=1024 * 1024),
+    api_rate_per_minute=env.int("HUB_API_RATE_PER_MINUTE", default=120_000),
     trusted_proxies=tuple(env.list("HUB_TRUSTED_PROXIES", default=[])),
     wake_socket=HOME / "wake.sock",
 )
@@ -109,6 +115,7 @@ INSTALLED_APPS = [
     "hub.api",
 ]
 MIDDLEWARE = [
+    "hub.api.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

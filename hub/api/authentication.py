@@ -1,0 +1,133 @@
+"""Who calls the API: an application, by its key. A browser's session is not accepted here."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.db.models.signals import post_delete, post_save
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from hub.accounts.models import APIKey, Organization
+
+#: Seconds that a key is remembered: a revoked one is refused after that at the latest.
+REMEMBER = 4.0
+#: ``last_used_at`` is written at most this often per key.
+TOUCH_EVERY = timedelta(minutes=1)
+CHALLENGE = 'Bearer realm="Interchange"'
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The application behind an API key; what ``request.user`` is in the API."""
+
+    key: APIKey
+
+    @property
+    def organization(self) -> Organization:
+        """The one organization that the key sees."""
+        return self.key.organization
+
+    @property
+    def is_authenticated(self) -> bool:
+        """A caller is only made of a valid key."""
+        return True
+
+    @property
+    def pk(self) -> int:
+        """The key's row."""
+        return self.key.pk
+
+
+class _Memory:
+    """Valid keys by the hash of their text, for ``REMEMBER`` seconds."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[float, APIKey]] = {}
+        self._lock = threading.Lock()
+
+    def find(self, text: str) -> APIKey | None:
+        """Return the valid key that ``text`` is; one query, or none where it was asked just now."""
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        held = self._held.get(digest)
+        if held and held[0] > time.monotonic():
+            return held[1] if held[1].is_valid() else None
+        key = APIKey.find(text)
+        with self._lock:
+            if len(self._held) > 1000:
+                self._held.clear()
+            if key is None:
+                self._held.pop(digest, None)
+            else:
+                self._held[digest] = (time.monotonic() + REMEMBER, key)
+        return key
+
+    def clear(self, **kwargs: Any) -> None:
+        """Forget all: a key was changed in this process."""
+        with self._lock:
+            self._held.clear()
+
+
+keys = _Memory()
+post_save.connect(keys.clear, sender=APIKey, dispatch_uid="api-keys-saved")
+post_delete.connect(keys.clear, sender=APIKey, dispatch_uid="api-keys-deleted")
+
+
+class APIKeyAuthentication(BaseAuthentication):
+    """``Authorization: Bearer ick_…`` or ``X-API-Key: ick_…``."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, APIKey] | None:
+        """Return the caller, or None where no key was sent; raise AuthenticationFailed for a bad one."""
+        text = key_text(request.headers)
+        if not text:
+            return None
+        key = keys.find(text)
+        if key is None:
+            raise AuthenticationFailed("The API key is unknown, revoked or expired.")
+        _touch(key)
+        return Caller(key), key
+
+    def authenticate_header(self, request: Request) -> str:
+        """What a 401 asks for."""
+        return CHALLENGE
+
+
+class HasScope(BasePermission):
+    """The key has the scope that the view names in ``required_scope`` (one, or one per method)."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Whether the call may go on; raise PermissionDenied naming the scope that is missing."""
+        needed = getattr(view, "required_scope", None)
+        if isinstance(needed, Mapping):
+            needed = needed.get(request.method)
+        if not isinstance(request.auth, APIKey) or not needed:
+            return False
+        if not request.auth.allows(needed):
+            raise PermissionDenied(f"This API key does not have the scope {needed}.")
+        return True
+
+
+def key_text(headers: Mapping[str, str]) -> str:
+    """Return the key that a request brings, or an empty string."""
+    scheme, _, value = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and value.strip():
+        return value.strip()
+    return headers.get("X-API-Key", "").strip()
+
+
+def _touch(key: APIKey) -> None:
+    now = timezone.now()
+    stale = now - TOUCH_EVERY
+    if key.last_used_at is None or key.last_used_at < stale:
+        key.last_used_at = now
+        unused = Q(last_used_at__isnull=True) | Q(last_used_at__lt=stale)
+        APIKey.objects.filter(unused, pk=key.pk).update(last_used_at=now)
