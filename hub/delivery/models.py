@@ -79,9 +79,7 @@ class QueueItem(models.Model):
             models.Index(
                 fields=["integration", "claim_order"], name="queue_due", condition=models.Q(state="pending")
             ),
-            models.Index(
-                fields=["lease_until"], name="queue_leased", condition=models.Q(state="processing")
-            ),
+            models.Index(fields=["lease_until"], name="queue_leased", condition=models.Q(state="processing")),
             models.Index(fields=["organization", "state", "-id"], name="queue_state"),
         ]
 

@@ -1,0 +1,71 @@
+"""One attempt at one delivery: map, then send. Runs in a worker's thread; settles nothing."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from hub.connections.client import Connection
+from hub.delivery.inputs import InputError, build_input
+from hub.delivery.sources import Envelope
+from hub.delivery.store import Claimed
+from integrations.base.errors import IntegrationError, PermanentError, TransientError
+from integrations.base.http import Exchange
+from integrations.base.results import Result
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of an attempt: a result or an error, and the redacted exchanges."""
+
+    item: Claimed
+    result: Result | None
+    error: IntegrationError | None
+    duration_ms: int
+    finished_at: datetime
+    exchanges: list[Exchange] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Everything an attempt needs, loaded before: a thread that sends asks no database."""
+
+    item: Claimed
+    connection: Connection
+    rules: list[Mapping[str, Any]] | None
+    envelope: Envelope | None
+
+
+def make_attempt(work: Work, clock: Callable[[], datetime]) -> Attempt:
+    """Deliver one item. Never raises: what goes wrong is the attempt's ``error``."""
+    started = time.perf_counter()
+    exchanges: list[Exchange] = []
+    result, error = None, None
+    try:
+        result = _deliver(work, clock(), exchanges)
+    except IntegrationError as refused:
+        error = refused
+    except Exception as bug:  # a fault in a provider's code must not lose the item nor the worker
+        logger.exception("Delivery %s by %s failed in our own code", work.item.id, work.item.action)
+        error = TransientError(
+            f"Interchange's own code failed here ({type(bug).__name__}).",
+            hint="This is a fault of the hub: please report it with the time of this entry.",
+        )
+    duration = int((time.perf_counter() - started) * 1000)
+    return Attempt(work.item, result, error, duration, clock(), exchanges)
+
+
+def _deliver(work: Work, now: datetime, exchanges: list[Exchange]) -> Result:
+    if work.envelope is None:
+        raise PermanentError("The event is gone: it was erased or its retention has passed.")
+    action = work.connection.provider.action(work.item.action)
+    try:
+        data = build_input(action, work.rules, work.envelope)
+    except InputError as error:
+        raise error.as_permanent() from error
+    context = work.connection.context(work.item.idempotency_key, now=now, exchanges=exchanges)
+    return action.run(context, data)

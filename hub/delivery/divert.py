@@ -1,0 +1,49 @@
+"""Sends items on to their next target while an integration can take nothing."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from hub.connections.models import Integration
+from hub.delivery import log
+from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
+
+AT_ONCE = 200
+
+
+def to_next_target(integration: Integration, reason: str, now: datetime) -> int:
+    """Move due items that have a fallback left; return how many moved. Others wait."""
+    with transaction.atomic():
+        due = (
+            QueueItem.objects.select_for_update(skip_locked=True)
+            .filter(integration=integration, state=State.PENDING, due_at__lte=now)
+            .exclude(targets=[])
+            .order_by("claim_order")[:AT_ONCE]
+        )
+        moved = [item for item in due if item.target_index + 1 < len(item.targets)]
+        entries = [_move(item, integration, reason, now) for item in moved]
+        fields = ["target_index", "integration", "action", "mapping", "tries"]
+        QueueItem.objects.bulk_update(moved, fields)
+        IntegrationLog.objects.bulk_create(entries)
+    return len(moved)
+
+
+def _move(item: QueueItem, integration: Integration, reason: str, now: datetime) -> IntegrationLog:
+    item.target_index += 1
+    stop = item.targets[item.target_index]
+    entry = log.build(
+        integration.pk,
+        item.organization_id,
+        LogKind.DELIVERY,
+        "diverted",
+        f"{integration.name}: {reason}. The delivery goes to the next fallback.",
+        created_at=now,
+        action=item.action,
+        item_id=item.pk,
+        source_id=item.source_id,
+        attempt=item.attempts,
+    )
+    item.integration_id, item.action = UUID(stop["integration"]), stop["action"]
+    item.mapping_id, item.tries = stop["mapping"], 0
+    return entry

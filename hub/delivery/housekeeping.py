@@ -1,0 +1,84 @@
+"""What keeps the queue whole: expired leases returned, lost wake-ups made good, old rows removed."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.utils import timezone
+
+from hub.connections.check import run_connection_test
+from hub.connections.models import Integration, Status
+from hub.delivery import log
+from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
+from hub.delivery.wake import wake
+
+logger = logging.getLogger(__name__)
+
+FINISHED = (State.COMPLETED, State.FAILED, State.CANCELLED, State.SKIPPED)
+#: Rows per statement: short enough that a claim never waits long behind one.
+CHUNK = 500
+
+
+def sweep() -> int:
+    """Return items whose worker died to the queue, and wake a worker for whatever is due."""
+    now = timezone.now()
+    returned = _return_expired(now)
+    if QueueItem.objects.filter(state=State.PENDING, due_at__lte=now).exists():
+        wake()
+    return returned
+
+
+def _return_expired(now: datetime) -> int:
+    with transaction.atomic():
+        expired = list(
+            QueueItem.objects.select_for_update(skip_locked=True).filter(
+                state=State.PROCESSING, lease_until__lt=now
+            )[:CHUNK]
+        )
+        entries = [_lost_lease(item, now) for item in expired]
+        QueueItem.objects.filter(pk__in=[item.pk for item in expired]).update(
+            state=State.PENDING, due_at=now, lease_owner="", lease_until=None
+        )
+        IntegrationLog.objects.bulk_create(entries)
+    if expired:
+        logger.warning("%d deliveries were returned to the queue: their worker is gone", len(expired))
+    return len(expired)
+
+
+def _lost_lease(item: QueueItem, now: datetime) -> IntegrationLog:
+    return log.build(
+        item.integration_id,
+        item.organization_id,
+        LogKind.DELIVERY,
+        "lease_expired",
+        "The worker that held this delivery is gone; it is tried again with the same idempotency key.",
+        created_at=now,
+        action=item.action,
+        item_id=item.pk,
+        source_id=item.source_id,
+        attempt=item.attempts + 1,
+    )
+
+
+def test_connections() -> int:
+    """Test every integration that is not paused; return how many failed."""
+    rows = Integration.objects.exclude(status=Status.PAUSED)
+    return sum(not run_connection_test(integration).ok for integration in rows)
+
+
+def prune() -> int:
+    """Remove finished items and log entries past their retention, in short batches."""
+    before = timezone.now() - timedelta(days=settings.HUB.retention_days)
+    removed = prune_rows(QueueItem.objects.filter(state__in=FINISHED, finished_at__lt=before))
+    return removed + prune_rows(IntegrationLog.objects.filter(created_at__lt=before))
+
+
+def prune_rows(rows: QuerySet[Model]) -> int:
+    """Delete ``rows`` in batches of their own transactions; return how many went."""
+    removed = 0
+    while ids := list(rows.values_list("pk", flat=True)[:CHUNK]):
+        rows.model._default_manager.filter(pk__in=ids).delete()
+        removed += len(ids)
+    return removed

@@ -1,0 +1,40 @@
+"""Work that other slices have done by the worker (as soon as it is there) or on a schedule.
+
+A slice above registers a function here from its app's ``ready()``; delivery never imports it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """``run`` takes nothing; a worker's job returns how much it did, 0 for nothing left."""
+
+    name: str
+    run: Callable[[], object]
+    every: float = 0.0
+
+
+_worker: dict[str, Job] = {}
+_scheduled: dict[str, Job] = {}
+
+
+def register_worker_job(name: str, run: Callable[[], int]) -> None:
+    """Have ``run`` called by a worker whenever somebody rings, until it returns 0."""
+    _worker[name] = Job(name, run)
+
+
+def register_scheduled_job(name: str, every: float, run: Callable[[], object]) -> None:
+    """Have ``run`` called every ``every`` seconds by one process of the hub."""
+    _scheduled[name] = Job(name, run, every)
+
+
+def worker_jobs() -> list[Job]:
+    """Return what workers do beside delivering."""
+    return list(_worker.values())
+
+
+def scheduled_jobs() -> dict[str, Job]:
+    """Return what is done on a schedule, by name."""
+    return dict(_scheduled)

@@ -1,0 +1,91 @@
+"""What people do to queue items: retry, cancel, replay."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from hub.delivery.models import QueueItem, State
+from hub.delivery.wake import wake
+
+#: States from which an item may be sent again as it is.
+RETRYABLE = (State.PENDING, State.FAILED, State.CANCELLED, State.SKIPPED)
+AT_ONCE = 500
+
+
+def retry(items: QuerySet[QueueItem] | Iterable[QueueItem]) -> int:
+    """Make items due now, with fresh tries, at their first target; return how many.
+
+    Completed items and those under way are left alone: a completed one is replayed instead.
+    """
+    now = timezone.now()
+    changed = 0
+    for item in _rows(items).filter(state__in=RETRYABLE):
+        integration_id, action, mapping_id = _first_target(item)
+        changed += QueueItem.objects.filter(pk=item.pk, state__in=RETRYABLE).update(
+            state=State.PENDING,
+            due_at=now,
+            claim_order=QueueItem.order(now, item.priority),
+            attempts=0,
+            tries=0,
+            target_index=0,
+            integration_id=integration_id,
+            action=action,
+            mapping_id=mapping_id,
+            finished_at=None,
+        )
+    transaction.on_commit(wake)
+    return changed
+
+
+def cancel(items: QuerySet[QueueItem] | Iterable[QueueItem]) -> int:
+    """End items that wait; return how many. One that is under way settles by itself."""
+    return _rows(items).filter(state=State.PENDING).update(state=State.CANCELLED, finished_at=timezone.now())
+
+
+def replay(items: QuerySet[QueueItem] | Iterable[QueueItem]) -> list[QueueItem]:
+    """Make a new item, linked to the old one, for each; return the new ones.
+
+    The new item has an idempotency key of its own: the provider is meant to act again.
+    """
+    now = timezone.now()
+    copies = [_copy(item, now) for item in _rows(items)]
+    QueueItem.objects.bulk_create(copies, batch_size=AT_ONCE)
+    transaction.on_commit(wake)
+    return copies
+
+
+def _copy(item: QueueItem, now: Any) -> QueueItem:
+    integration_id, action, mapping_id = _first_target(item)
+    return QueueItem(
+        organization_id=item.organization_id,
+        integration_id=integration_id,
+        action=action,
+        mapping_id=mapping_id,
+        targets=item.targets,
+        source_type=item.source_type,
+        source_id=item.source_id,
+        route_id=item.route_id,
+        label=item.label,
+        subject=item.subject,
+        priority=item.priority,
+        due_at=now,
+        claim_order=QueueItem.order(now, item.priority),
+        replay_of_id=item.pk,
+    )
+
+
+def _first_target(item: QueueItem) -> tuple[UUID, str, int | None]:
+    if not item.targets:
+        return item.integration_id, item.action, item.mapping_id
+    first = item.targets[0]
+    return UUID(first["integration"]), first["action"], first["mapping"]
+
+
+def _rows(items: QuerySet[QueueItem] | Iterable[QueueItem]) -> QuerySet[QueueItem]:
+    if isinstance(items, QuerySet):
+        return items
+    return QueueItem.objects.filter(pk__in=[item.pk for item in items])

@@ -1,0 +1,32 @@
+"""Delivery's own scheduled jobs, and its log of what connections tell."""
+
+from typing import Any
+
+from hub.connections.signals import connection_tested
+from hub.delivery import housekeeping, log
+from hub.delivery.jobs import register_scheduled_job
+from hub.delivery.models import LogKind
+
+SWEEP_EVERY = 15
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+def register() -> None:
+    """Called once, when the apps are ready."""
+    register_scheduled_job("sweep", SWEEP_EVERY, housekeeping.sweep)
+    register_scheduled_job("connection tests", HOUR, housekeeping.test_connections)
+    register_scheduled_job("prune", DAY, housekeeping.prune)
+    connection_tested.connect(_log_test, dispatch_uid="delivery-log")
+
+
+def _log_test(sender: Any, *, integration: Any, outcome: Any, exchanges: Any = (), **_: Any) -> None:
+    log.record(
+        integration,
+        LogKind.TEST,
+        "ok" if outcome.ok else "failed",
+        outcome.message,
+        hint=outcome.hint,
+        exchanges=exchanges,
+        duration_ms=outcome.latency_ms,
+    )

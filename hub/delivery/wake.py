@@ -1,0 +1,106 @@
+"""Tells a worker that something is due. Losing a wake-up costs time, never an item: the worker
+looks by itself every second, and the sweeper finds what is left.
+
+Embedded: one datagram to every worker's socket in HUB_HOME. With a broker: one Celery message
+without content, at most one per ``QUIET`` seconds and process, the last one never swallowed.
+"""
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+from pathlib import Path
+
+from celery import current_app
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+QUIET = 0.02
+TASK = "hub.delivery.tasks.wake"
+
+
+def wake() -> None:
+    """Ring; never raises, never blocks for long. Call it after commit."""
+    if settings.HUB.embedded:
+        ring_sockets(settings.HUB.wake_socket)
+    else:
+        _debounced.ring()
+
+
+def ring_sockets(first: Path) -> None:
+    """Send one byte to every worker that listens beside ``first``."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        for path in first.parent.glob(f"{first.stem}*{first.suffix}"):
+            # A dead worker's socket refuses, a busy worker's is full: neither needs the byte.
+            with contextlib.suppress(OSError):
+                sender.sendto(b"1", str(path))
+
+
+class Listener:
+    """Receives the datagrams of ``wake`` in a worker process and calls ``ring`` for them."""
+
+    def __init__(self, path: Path):
+        """Listen at ``path``; a socket file that a dead worker left there is replaced."""
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.settimeout(1)
+
+    def run(self, ring: threading.Event, stop: threading.Event) -> None:
+        """Set ``ring`` for every wake-up until ``stop`` is set."""
+        while not stop.is_set():
+            try:
+                self._socket.recv(16)
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            ring.set()
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening and remove the socket file."""
+        self._socket.close()
+        self.path.unlink(missing_ok=True)
+
+
+class _Debounced:
+    """Sends at once, then at most every ``QUIET`` seconds, and once more at the end."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sent = 0.0
+        self._timer: threading.Timer | None = None
+
+    def ring(self) -> None:
+        with self._lock:
+            wait = self._sent + QUIET - time.monotonic()
+            if wait > 0:
+                if self._timer is None:
+                    self._timer = threading.Timer(wait, self._late)
+                    self._timer.daemon = True
+                    self._timer.start()
+                return
+            self._sent = time.monotonic()
+        _send_message()
+
+    def _late(self) -> None:
+        with self._lock:
+            self._timer = None
+            self._sent = time.monotonic()
+        _send_message()
+
+
+def _send_message() -> None:
+    try:
+        current_app.send_task(TASK, retry=False, ignore_result=True)
+    except Exception as error:  # whatever broker library is in use: the sweeper makes up for it
+        logger.warning("The broker took no wake-up (%s); the sweeper will find the item.", error)
+
+
+_debounced = _Debounced()

@@ -1,0 +1,105 @@
+"""A worker process: delivers, and does the jobs that other slices gave to workers."""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from django.db import close_old_connections
+
+from hub.delivery.dispatch import LOOK_EVERY, Dispatcher
+from hub.delivery.jobs import Job, worker_jobs
+from hub.delivery.ratelimit import make_limiter
+from hub.delivery.wake import Listener
+
+logger = logging.getLogger(__name__)
+
+
+def worker_name() -> str:
+    """A name that no other worker process has, for leases and log lines."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}"
+
+
+class Worker:
+    """Runs a dispatcher in one thread and the jobs in another; ``ring`` wakes both."""
+
+    def __init__(self) -> None:
+        hub = settings.HUB
+        self.stopping = threading.Event()
+        self.dispatcher = Dispatcher(
+            worker_name(),
+            threads=hub.worker_threads,
+            claim_size=hub.claim_size,
+            lease=hub.lease_seconds,
+            limiter=make_limiter(),
+        )
+        self._jobs_bell = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._guard, args=(self._deliver,), name="dispatch", daemon=True),
+            threading.Thread(target=self._guard, args=(self._do_jobs,), name="jobs", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        for thread in self._threads:
+            thread.start()
+
+    def ring(self) -> None:
+        """Somebody left something to do."""
+        self.dispatcher.ring()
+        self._jobs_bell.set()
+
+    def stop(self) -> None:
+        """Finish what is under way, give back the rest, and return when that is done."""
+        self.stopping.set()
+        self.ring()
+        for thread in self._threads:
+            thread.join(timeout=25)
+
+    def _guard(self, loop: Callable[[], None]) -> None:
+        """Keep a loop going through a lost database connection: wait, reconnect, go on."""
+        while not self.stopping.is_set():
+            try:
+                loop()
+            except Exception:
+                logger.exception(
+                    "The %s loop stumbled; it goes on in a second", threading.current_thread().name
+                )
+                close_old_connections()
+                self.stopping.wait(1)
+
+    def _deliver(self) -> None:
+        self.dispatcher.run(self.stopping)
+
+    def _do_jobs(self) -> None:
+        while not self.stopping.is_set():
+            self._jobs_bell.clear()
+            if not sum(_do(job) for job in worker_jobs()):
+                self._jobs_bell.wait(LOOK_EVERY)
+
+
+def run_embedded(worker: Worker, wake_socket: Path) -> None:
+    """Run until ``worker.stopping`` is set, woken by datagrams to ``wake_socket``."""
+    listener = Listener(wake_socket.with_name(f"{wake_socket.stem}-{os.getpid()}{wake_socket.suffix}"))
+    bell = threading.Event()
+    threading.Thread(target=listener.run, args=(bell, worker.stopping), name="wake", daemon=True).start()
+    worker.start()
+    while not worker.stopping.is_set():
+        if bell.wait(1):
+            bell.clear()
+            worker.ring()
+    worker.stop()
+    listener.close()
+
+
+def _do(job: Job) -> int:
+    try:
+        done = job.run()
+    except Exception:  # one job's fault must not keep the others from their work
+        logger.exception("The job %s failed; it is tried again", job.name)
+        close_old_connections()
+        return 0
+    return int(done) if isinstance(done, int) else 0
