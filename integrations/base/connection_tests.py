@@ -1,0 +1,44 @@
+"""Performs a provider's declared connection test."""
+
+from integrations.base.errors import IntegrationError, PermanentError
+from integrations.base.provider import ConnectionTest, Context, Provider, search
+from integrations.base.results import Result
+
+
+def prove(provider: Provider, auth_key: str, ctx: Context) -> Result:
+    """Send the one harmless request that proves address and credential.
+
+    ``external_id`` of the result is the label of the connected account, where the test names one.
+    Raises an IntegrationError whose hint says what to do.
+    """
+    test = provider.connection_test(auth_key)
+    return _perform(provider, test, ctx) if isinstance(test, ConnectionTest) else test(ctx)
+
+
+def _perform(provider: Provider, test: ConnectionTest, ctx: Context) -> Result:
+    response = ctx.http.request(
+        test.method,
+        test.path,
+        host=test.host,
+        params=test.params,
+        json=test.json,
+        headers=test.headers,
+        check=False,
+    )
+    if response.status in test.ok_status and test.ok_body in response.text:
+        try:
+            account = search(test.account, response.json()) if test.account else None
+        except ValueError:
+            account = None
+        return Result(external_id="" if account is None else str(account), message="The connection works.")
+    hint = test.hints.get(response.status, "")
+    try:
+        provider.classify(response)
+    except IntegrationError as error:
+        error.hint = hint or error.hint
+        raise
+    raise PermanentError(
+        f"{provider.name} answered {response.status}, but not with what is expected there.",
+        hint=hint or "Check the address: something else may answer in its place.",
+        status=response.status,
+    )

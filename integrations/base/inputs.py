@@ -1,0 +1,53 @@
+"""From mapped data to an action's typed input, with sentences an admin understands."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from integrations.base.errors import Rejected
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_SENTENCES = {
+    "missing": "is needed, but the mapping gives nothing",
+    "extra_forbidden": "is not a field of this action; remove it, or put it under properties",
+    "string_type": "must be text",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "bool_parsing": "must be true or false",
+}
+
+
+def read_input(model: type[Model], data: Any) -> Model:
+    """Return ``data`` as ``model``; raise Rejected with one sentence per field that does not fit."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise Rejected("The mapped data does not fit the action.", fields=input_problems(error)) from None
+
+
+def input_problems(error: ValidationError) -> dict[str, str]:
+    """Return field → reason; the value itself is not repeated, it may be personal."""
+    problems: dict[str, str] = {}
+    for entry in error.errors(include_url=False):
+        field = ".".join(str(part) for part in entry["loc"]) or "input"
+        problems.setdefault(field, _sentence(entry))
+    return problems
+
+
+def _sentence(entry: Mapping[str, Any]) -> str:
+    kind, context = entry["type"], entry.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in ("string_too_long", "too_long"):
+        return f"may be {context['max_length']} long"
+    if kind in ("string_too_short", "too_short"):
+        return "must not be empty"
+    if kind in ("literal_error", "enum"):
+        return f"must be one of {context['expected']}"
+    return _SENTENCES.get(kind, entry["msg"][:1].lower() + entry["msg"][1:])
