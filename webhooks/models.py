@@ -109,10 +109,9 @@ class ReceivedWebhook(models.Model):
             models.UniqueConstraint(fields=["endpoint", "call_id"], name="call_once"),
         ]
         indexes = [
-            models.Index(
-                fields=["due_at"], name="webhook_waiting", condition=models.Q(state="received")
-            ),
+            models.Index(fields=["due_at"], name="webhook_waiting", condition=models.Q(state="received")),
             models.Index(fields=["organization", "-id"], name="webhook_newest"),
+            models.Index(fields=["endpoint", "state", "-id"], name="webhook_of_endpoint"),
         ]
 
     def __str__(self) -> str:

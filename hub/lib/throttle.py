@@ -17,14 +17,14 @@ logger = logging.getLogger(__name__)
 EXACT_UP_TO = 1000
 
 
-def take(group: str, per_minute: int, *identifiers: str) -> int:
-    """Count one call; return 0, or the seconds to wait where the limit was reached.
+def take(group: str, count: int, *identifiers: str, minutes: int = 1) -> int:
+    """Count one call; return 0, or the seconds to wait where ``count`` in ``minutes`` were reached.
 
     ``group`` keeps limits of different kinds apart; ``identifiers`` name who calls what. Where
     Redis is away every call is let through: losing calls would be worse than taking too many.
     """
-    limiter = _limiter(settings.HUB.redis_url, per_minute <= EXACT_UP_TO)
-    item = RateLimitItemPerMinute(per_minute, namespace=f"interchange:{group}")
+    limiter = _limiter(settings.HUB.redis_url, count <= EXACT_UP_TO)
+    item = RateLimitItemPerMinute(count, minutes, namespace=f"interchange:{group}")
     try:
         if limiter.hit(item, *identifiers):
             return 0

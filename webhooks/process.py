@@ -1,0 +1,212 @@
+"""The worker's part: kept calls become events, each once, however often it is tried."""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from hub.delivery import log
+from hub.delivery.models import LogKind
+from hub.events.intake import Draft, IntakeError, accept_events
+from hub.lib.outbound import OutboundError
+from integrations.base.webhooks import Incoming, Notice, Refused, Webhook
+from webhooks import fetching
+from webhooks.calls import incoming_from_row
+from webhooks.models import ReceivedWebhook
+from webhooks.store import State, shortened
+
+logger = logging.getLogger(__name__)
+#: Seconds that a worker holds a call before another may take it.
+LEASE = 120
+#: Seconds before each further try; after the last the call has failed.
+WAITS = (5, 30, 120, 600, 1800, 7200)
+#: Events accepted in one transaction.
+CHUNK = 500
+
+
+class TryAgain(Exception):
+    """The call could not be worked on just now; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a call: ids of its events, and a sentence per notice that was not accepted."""
+
+    events: list[str]
+    problems: list[str]
+    notices: int
+
+
+def process_due(limit: int = 50) -> int:
+    """Claim up to ``limit`` kept calls, make events of them, return how many were worked on."""
+    claimed = _claim(limit)
+    for received in claimed:
+        _process(received)
+    return len(claimed)
+
+
+def _claim(limit: int) -> list[ReceivedWebhook]:
+    """Take due calls for ``LEASE`` seconds; ``attempts`` is the fence that an older holder lacks.
+
+    PostgreSQL locks the rows and skips those of others; on SQLite the transaction has the
+    database to itself from its beginning.
+    """
+    now = timezone.now()
+    due = _due(now).select_related("endpoint", "endpoint__integration", "organization")
+    if connection.features.has_select_for_update_skip_locked:
+        due = due.select_for_update(skip_locked=True, of=("self",))
+    # Looks first without a transaction, so that an idle worker never takes SQLite's write lock.
+    if not _due(now).exists():
+        return []
+    with transaction.atomic():
+        rows = list(due[:limit])
+        for row in rows:
+            row.attempts += 1
+            row.lease_until = now + timedelta(seconds=LEASE)
+        ReceivedWebhook.objects.bulk_update(rows, ["attempts", "lease_until"])
+    return rows
+
+
+def _due(now: object) -> QuerySet[ReceivedWebhook]:
+    free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
+    return ReceivedWebhook.objects.filter(free, state=State.RECEIVED, due_at__lte=now).order_by(
+        "due_at", "id"
+    )
+
+
+def _process(received: ReceivedWebhook) -> None:
+    try:
+        outcome = _make_events(received)
+    except TryAgain as error:
+        _try_again(received, str(error))
+    except DatabaseError as error:
+        _try_again(received, f"The database did not take the events ({type(error).__name__}).")
+    except Exception as error:
+        logger.exception("Received webhook %s could not be processed", received.pk)
+        _fail(received, f"The hub could not work on this call ({type(error).__name__}: {error}).")
+    else:
+        _settle(received, outcome)
+
+
+def _make_events(received: ReceivedWebhook) -> Outcome:
+    integration = received.endpoint.integration
+    webhook = integration.provider.webhook
+    if webhook is None:
+        raise TryAgain("The provider of this integration declares no webhooks any more.")
+    incoming = incoming_from_row(received, fetching.fetcher(integration))
+    _follow_up(received, webhook, incoming)
+    notices = _parse(received, webhook, incoming)
+    if notices is None:
+        return Outcome([], ["the provider's code could not read the body; see the hub's log"], 0)
+    drafts = [_draft(received, notice, number) for number, notice in enumerate(notices)]
+    events: list[str] = []
+    problems: list[str] = []
+    for start in range(0, len(drafts), CHUNK):
+        _accept(received, drafts[start : start + CHUNK], events, problems)
+    return Outcome(events, problems, len(notices))
+
+
+def _follow_up(received: ReceivedWebhook, webhook: Webhook, incoming: Incoming) -> None:
+    """Confirm a subscription by a GET, where the call asks for it."""
+    url = webhook.follow_up(incoming) if webhook.follow_up else None
+    if not url:
+        return
+    try:
+        fetching.get(received.endpoint.integration, url)
+    except OutboundError as error:
+        raise TryAgain(f"The subscription could not be confirmed: {error}") from None
+    log.record(
+        received.endpoint.integration,
+        LogKind.WEBHOOK,
+        "ok",
+        f"The provider's subscription to “{received.endpoint.name}” was confirmed.",
+    )
+
+
+def _parse(received: ReceivedWebhook, webhook: Webhook, incoming: Incoming) -> list[Notice] | None:
+    """Return the notices, or None where the provider's code does not understand the body."""
+    try:
+        return webhook.parse(incoming)
+    except OutboundError as error:
+        raise TryAgain(f"Something the call names could not be fetched: {error}") from None
+    except Refused as refused:
+        logger.warning("Received webhook %s: %s", received.pk, refused)
+    except Exception:
+        logger.exception("Received webhook %s could not be parsed", received.pk)
+    return None
+
+
+def _draft(received: ReceivedWebhook, notice: Notice, number: int) -> Draft:
+    """Return the event of a notice. The key is the provider's id, so that no repetition doubles it."""
+    known = notice.id or f"call-{received.pk}-{number}"
+    return Draft(
+        type=notice.type,
+        data=dict(notice.data),
+        subject=notice.subject,
+        source=f"/integrations/{received.endpoint.integration.slug}",
+        time=notice.time,
+        idempotency_key=shortened(f"webhook:{received.endpoint_id}:{known}"),
+    )
+
+
+def _accept(received: ReceivedWebhook, drafts: list[Draft], events: list[str], problems: list[str]) -> None:
+    """Accept all together, or, where one is not accepted, one by one, so that no other is lost."""
+    try:
+        events += _take(received, drafts)
+    except IntakeError:
+        for draft in drafts:
+            try:
+                events += _take(received, [draft])
+            except IntakeError as error:
+                problems.append(f"{draft.type}: {error}")
+
+
+def _take(received: ReceivedWebhook, drafts: list[Draft]) -> list[str]:
+    accepted = accept_events(received.organization, drafts, origin="webhook", webhook_id=received.pk)
+    return [str(event.event_id) for event in accepted]
+
+
+def _settle(received: ReceivedWebhook, outcome: Outcome) -> None:
+    state = State.FAILED if outcome.problems else State.PROCESSED
+    reason = ""
+    if outcome.problems:
+        reason = f"{len(outcome.events)} of {outcome.notices} notices became events; " + "; ".join(
+            outcome.problems
+        )
+    elif not outcome.notices:
+        reason = "The call told of nothing that becomes an event."
+    _write(received, state=state, reason=reason[:500], events=outcome.events, processed_at=timezone.now())
+    if outcome.problems:
+        _log_failure(received, reason)
+
+
+def _try_again(received: ReceivedWebhook, reason: str) -> None:
+    if received.attempts > len(WAITS):
+        _fail(received, f"{reason} All {received.attempts} tries are used up.")
+        return
+    due = timezone.now() + timedelta(seconds=WAITS[received.attempts - 1])
+    _write(received, reason=f"{reason} It is tried again."[:500], due_at=due)
+
+
+def _fail(received: ReceivedWebhook, reason: str) -> None:
+    _write(received, state=State.FAILED, reason=reason[:500], processed_at=timezone.now())
+    _log_failure(received, reason)
+
+
+def _write(received: ReceivedWebhook, **values: object) -> None:
+    """Settle the call, unless its lease ran out and another worker has claimed it since."""
+    held = ReceivedWebhook.objects.filter(pk=received.pk, state=State.RECEIVED, attempts=received.attempts)
+    held.update(lease_until=None, **values)
+
+
+def _log_failure(received: ReceivedWebhook, reason: str) -> None:
+    log.record(
+        received.endpoint.integration,
+        LogKind.WEBHOOK,
+        "failed",
+        f"A webhook to “{received.endpoint.name}” did not become events: {reason}",
+        hint="Mend the cause, then send the received webhook through again.",
+    )
