@@ -51,7 +51,7 @@ class Keyring:
 
     def decrypt(self, token: str, context: str) -> bytes:
         """Return what ``encrypt`` was given; raise KeyringError for a foreign key, row or field."""
-        version, key_id, body = (token.split(".", 2) + ["", ""])[:3]
+        version, key_id, body = [*token.split(".", 2), "", ""][:3]
         if version != "v1":
             raise KeyringError("This is no ciphertext of Interchange (it does not begin with 'v1.').")
         cipher = self._ciphers.get(key_id)

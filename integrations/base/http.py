@@ -30,6 +30,11 @@ class Outgoing:
     body: bytes | None = None
 
 
+def through_door(outgoing: Outgoing, policy: outbound.Policy) -> outbound.Response:
+    """The real transport: the one door, looked up at each call so that tests replace it once."""
+    return outbound.send(outgoing.method, outgoing.url, outgoing.headers, outgoing.body, policy)
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One request and its answer, redacted, as the integration log keeps it."""
