@@ -8,8 +8,6 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
-from hub.connections.check import run_connection_test
-from hub.connections.models import Integration, Status
 from hub.delivery import log
 from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
 from hub.delivery.wake import wake
@@ -60,12 +58,6 @@ def _lost_lease(item: QueueItem, now: datetime) -> IntegrationLog:
         source_id=item.source_id,
         attempt=item.attempts + 1,
     )
-
-
-def test_connections() -> int:
-    """Test every integration that is not paused; return how many failed."""
-    rows = Integration.objects.exclude(status=Status.PAUSED)
-    return sum(not run_connection_test(integration).ok for integration in rows)
 
 
 def prune() -> int:

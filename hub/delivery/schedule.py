@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from hub.connections.check import run_connection_test
+from hub.connections.models import Integration, Status
 from hub.connections.signals import connection_tested
 from hub.delivery import housekeeping, log
 from hub.delivery.jobs import register_scheduled_job
@@ -15,9 +17,15 @@ DAY = 24 * HOUR
 def register() -> None:
     """Called once, when the apps are ready."""
     register_scheduled_job("sweep", SWEEP_EVERY, housekeeping.sweep)
-    register_scheduled_job("connection tests", HOUR, housekeeping.test_connections)
+    register_scheduled_job("connection tests", HOUR, test_connections)
     register_scheduled_job("prune", DAY, housekeeping.prune)
     connection_tested.connect(_log_test, dispatch_uid="delivery-log")
+
+
+def test_connections() -> int:
+    """Test every integration that is not paused; return how many failed."""
+    rows = Integration.objects.exclude(status=Status.PAUSED)
+    return sum(not run_connection_test(integration).ok for integration in rows)
 
 
 def _log_test(sender: Any, *, integration: Any, outcome: Any, exchanges: Any = (), **_: Any) -> None:

@@ -1,0 +1,93 @@
+"""What may be claimed, and when an integration is left alone."""
+
+from datetime import UTC, datetime, timedelta
+
+from hub.connections.models import Circuit, Status
+from hub.delivery.breaker import LONGEST_PAUSE, Breaker, after_failure, after_success
+from hub.delivery.gate import fair_room, gate
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+CLOSED = Breaker(Circuit.CLOSED, 0, 0, None)
+
+
+def fail(breaker: Breaker, at: datetime = NOW) -> Breaker:
+    return after_failure(breaker, threshold=3, cooldown=30, now=at)
+
+
+def opened(times: int = 1) -> Breaker:
+    return Breaker(Circuit.OPEN, 3, times, NOW + timedelta(seconds=30))
+
+
+def look(**changes):
+    given = {"status": Status.ACTIVE, "blocked_until": None, "breaker": CLOSED, "room": 50, "now": NOW}
+    return gate(**{**given, "lease": 90, **changes})
+
+
+def test_opens_at_the_threshold_only():
+    second = fail(fail(CLOSED))
+    assert second.circuit == Circuit.CLOSED
+    third = fail(second)
+    assert (third.circuit, third.until) == (Circuit.OPEN, NOW + timedelta(seconds=30))
+
+
+def test_a_success_in_between_starts_the_count_again():
+    assert fail(after_success(fail(fail(CLOSED)))).circuit == Circuit.CLOSED
+
+
+def test_a_failed_trial_waits_twice_as_long_up_to_a_limit():
+    half_open = Breaker(Circuit.HALF_OPEN, 3, 1, NOW)
+    assert fail(half_open).until == NOW + timedelta(seconds=60)
+    assert fail(Breaker(Circuit.HALF_OPEN, 9, 30, NOW)).until == NOW + timedelta(seconds=LONGEST_PAUSE)
+
+
+def test_what_was_under_way_when_it_opened_does_not_prolong_the_pause():
+    assert fail(opened()).until == opened().until
+
+
+def test_an_open_circuit_lets_nothing_through_and_says_when_to_look_again():
+    shut = look(breaker=opened())
+    assert (shut.quota, shut.look_again, shut.divert) == (0, opened().until, True)
+
+
+def test_after_the_pause_exactly_one_tries():
+    trial = look(breaker=opened(), now=NOW + timedelta(seconds=31))
+    assert trial.quota == 1
+    assert trial.trial.circuit == Circuit.HALF_OPEN
+    assert look(breaker=trial.trial, now=NOW + timedelta(seconds=32)).quota == 0
+
+
+def test_a_trial_whose_worker_died_is_made_again_after_its_lease():
+    trial = look(breaker=opened(), now=NOW + timedelta(seconds=31)).trial
+    assert look(breaker=trial, now=NOW + timedelta(seconds=31 + 91)).quota == 1
+
+
+def test_paused_holds_and_keeps_its_items_to_itself():
+    paused = look(status=Status.PAUSED)
+    assert (paused.quota, paused.divert) == (0, False)
+
+
+def test_a_dead_credential_holds_but_lets_fallbacks_take_over():
+    held = look(status=Status.RECONNECT)
+    assert (held.quota, held.divert) == (0, True)
+
+
+def test_the_provider_asked_to_wait():
+    later = NOW + timedelta(seconds=5)
+    assert look(blocked_until=later).look_again == later
+    assert look(blocked_until=NOW).quota == 50
+
+
+def test_however_many_are_slow_a_thread_is_left_for_the_next():
+    free, running = 16, []
+    for _ in range(5):
+        started = fair_room(free, 0, limit=100)
+        assert started >= 1
+        free -= started
+        running.append(started)
+    assert running == [8, 4, 2, 1, 1]
+
+
+def test_the_limit_in_flight_holds_even_with_all_threads_free():
+    assert fair_room(100, 6, limit=8) == 2
+    assert fair_room(100, 8, limit=8) == 0
+    assert fair_room(0, 0, limit=8) == 0
