@@ -50,7 +50,7 @@ class Request:
         parts = urlsplit(outgoing.url)
         headers = {name.lower(): value for name, value in outgoing.headers.items()}
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        return cls(outgoing.method, parts.path, query, headers, outgoing.body or b"")
+        return cls(outgoing.method, unquote(parts.path), query, headers, outgoing.body or b"")
 
     def json(self) -> Any:
         """The body as JSON, or None where it is none."""
@@ -87,7 +87,7 @@ class Canned:
     def placeholders(self, path: str) -> dict[str, str] | None:
         """Return the values of the path's placeholders, or None where ``path`` does not fit."""
         found = _template(self.path).fullmatch(path)
-        return None if found is None else {name: unquote(value) for name, value in found.groupdict().items()}
+        return None if found is None else found.groupdict()
 
     def fits(self, request: Request) -> bool:
         """Whether this exchange answers ``request``."""
