@@ -147,7 +147,7 @@ class Http:
         if params:
             pairs = list(flatten(params)) if isinstance(params, Mapping) else list(params)
             url += ("&" if "?" in url else "?") + urlencode(pairs)
-        return self._redirect_to_sandbox(url) if absolute else url
+        return self._redirect_to_sandbox(url)
 
     def _redirect_to_sandbox(self, url: str) -> str:
         if not self.sandbox_url or url.startswith(self.sandbox_url):

@@ -110,6 +110,10 @@ class ConnectionTest:
     hints: Mapping[int, str] = field(default_factory=dict)
 
 
+#: The test as data, or, where data will not do, as a function that raises an IntegrationError.
+ConnectionProof = ConnectionTest | Callable[[Context], Result]
+
+
 @dataclass(frozen=True, slots=True)
 class RateLimit:
     """At most ``count`` requests per ``seconds``."""
@@ -130,7 +134,7 @@ class Provider:
     #: host name → URL; ``{setting}`` placeholders are filled from the integration's settings.
     base_urls: Mapping[str, str]
     auth: tuple[AuthScheme, ...]
-    test: "ConnectionTest | Mapping[str, ConnectionTest] | Callable[[Context], Result]"
+    test: "ConnectionProof | Mapping[str, ConnectionProof]"
     fields: tuple[Field, ...] = ()
     actions: tuple[Action, ...] = ()
     pulls: tuple[Pull, ...] = ()
@@ -143,6 +147,8 @@ class Provider:
     colour: str = "#5b6472"
     #: Where machine-readable descriptions name the provider otherwise than its slug.
     contract: str = ""
+    #: Path pattern (``/services/*``) → why those descriptions do not hold such requests.
+    undescribed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -171,7 +177,7 @@ class Provider:
         found = next((action for action in self.actions if action.name == name), None)
         return found or _missing(name, [action.name for action in self.actions])
 
-    def connection_test(self, auth_key: str = "") -> "ConnectionTest | Callable[[Context], Result]":
+    def connection_test(self, auth_key: str = "") -> "ConnectionProof":
         """Return the test for one scheme."""
         if isinstance(self.test, Mapping):
             return self.test[self.scheme(auth_key).key]
@@ -227,5 +233,3 @@ def batch_action(
 def search(expression: str, data: Any) -> Any:
     """JMESPath over an answer; None where nothing fits."""
     return jmespath.search(expression, data) if expression else None
-
-
