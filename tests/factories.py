@@ -152,15 +152,7 @@ class QueueItemFactory(DjangoModelFactory):
     organization = factory.SelfAttribute("integration.organization")
     action = "http.send"
     mapping = None
-    targets = factory.LazyAttribute(
-        lambda item: [
-            {
-                "integration": str(item.integration.pk),
-                "action": item.action,
-                "mapping": item.mapping.pk if item.mapping else None,
-            }
-        ]
-    )
+    targets = factory.LazyFunction(list)
     source_type = "event"
     source_id = factory.LazyAttribute(lambda item: item.event.pk)
     label = factory.LazyAttribute(lambda item: item.event.type)

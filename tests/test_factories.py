@@ -22,7 +22,6 @@ def test_rows_share_the_organization():
     assert {route.integration.organization, fallback.integration.organization, item.organization} == {
         route.organization
     }
-    assert item.targets[0]["integration"] == str(route.integration.pk)
 
 
 def test_secrets_go_where_they_belong():
