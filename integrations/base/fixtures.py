@@ -3,14 +3,15 @@
 One set of files serves the sandbox, the preview and the contract tests:
 
 - ``fixtures/actions/<action>.json`` and ``fixtures/pulls/<pull>.json``: ``input``, ``exchanges``,
-  ``result``; ``auth``, ``settings`` and ``secrets`` where the samples of the fields do not do.
+  ``result``; ``auth``, ``settings`` and ``secrets`` where the samples of the fields do not do;
+  ``also``: exchanges that the sandbox knows beyond those of this one run.
 - ``fixtures/tests/<auth key>.json``: exchanges under ``ok`` and ``refused``.
 - ``fixtures/webhooks/<event type>.json``: ``headers``, ``content_type``, ``body``, ``notices``.
 
 An exchange is ``{"request": {"method", "path", "match"?}, "response": {"status"?, "headers"?, "body"?,
 "echo"?}}``. A path may hold ``{placeholders}``; ``{rest*}`` stands for any number of segments.
-``match`` are values that the request's JSON, form or query must hold. ``echo`` is a JMESPath over
-the request (``json``, ``form``, ``query``, ``path``) whose fields are laid over ``body``.
+``match`` are values that the request's JSON, form or query must hold (null: must lack). ``echo`` is a
+JMESPath over the request (``json``, ``form``, ``query``, ``path``) whose fields are laid over ``body``.
 """
 
 import json
@@ -95,7 +96,7 @@ class Canned:
             return False
         body = request.json()
         held = {**request.query, **request.form(), **(body if isinstance(body, dict) else {})}
-        return all(name in held and held[name] == value for name, value in self.match.items())
+        return all(held.get(name) == value for name, value in self.match.items())
 
     def answer(self, request: Request) -> outbound.Response:
         """Return the answer to ``request``."""
@@ -121,6 +122,7 @@ class CallFixture:
     auth: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[Canned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,7 @@ def call_fixture(provider: Provider, kind: str, name: str) -> CallFixture:
         auth=held.get("auth", ""),
         settings=held.get("settings", {}),
         secrets=held.get("secrets", {}),
+        also=_exchanges(held["also"], file) if "also" in held else (),
     )
 
 
@@ -232,7 +235,8 @@ def _every_exchange(provider: Provider) -> Iterator[Canned]:
     calls = [("actions", action.name) for action in provider.actions]
     calls += [("pulls", pull.name) for pull in provider.pulls]
     for kind, name in calls:
-        yield from call_fixture(provider, kind, name).exchanges
+        fixture = call_fixture(provider, kind, name)
+        yield from (*fixture.exchanges, *fixture.also)
     for scheme in provider.auth:
         yield from test_fixture(provider, scheme.key)["ok"]
 

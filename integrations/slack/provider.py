@@ -46,6 +46,7 @@ BOT_TOKEN = HeaderAuth(
         Field(
             "domain",
             "Slack is at",
+            help="GovSlack has addresses of its own.",
             default="slack.com",
             example="slack.com",
             choices=(("slack.com", "Slack"), ("slack-gov.com", "GovSlack")),
