@@ -9,7 +9,8 @@ One set of files serves the sandbox, the preview and the contract tests:
 - ``fixtures/webhooks/<event type>.json``: ``headers``, ``content_type``, ``body``, ``notices``.
 
 An exchange is ``{"request": {"method", "path", "match"?}, "response": {"status"?, "headers"?, "body"?,
-"echo"?}}``. A path may hold ``{placeholders}``; ``{rest*}`` stands for any number of segments.
+"echo"?}}``. A path may hold ``{placeholders}``; ``{rest*}`` stands for any number of segments,
+and the method ``*`` for any.
 ``match`` are values that the request's JSON, form or query must hold (null: must lack). ``echo`` is a
 JMESPath over the request (``json``, ``form``, ``query``, ``path``) whose fields are laid over ``body``.
 """
@@ -92,7 +93,7 @@ class Canned:
 
     def fits(self, request: Request) -> bool:
         """Whether this exchange answers ``request``."""
-        if request.method != self.method or self.placeholders(request.path) is None:
+        if self.method not in ("*", request.method) or self.placeholders(request.path) is None:
             return False
         body = request.json()
         held = {**request.query, **request.form(), **(body if isinstance(body, dict) else {})}
