@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
@@ -81,9 +82,7 @@ class Integration(Timestamped):
     account_label = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "slug"], name="integration_slug_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["organization", "slug"], name="integration_slug_once")]
         ordering = ["name"]
 
     def __str__(self) -> str:
@@ -113,7 +112,9 @@ class Integration(Timestamped):
         """Let the queue move again, with a closed circuit."""
         self.circuit, self.circuit_until, self.circuit_opened = Circuit.CLOSED, None, 0
         self.failure_streak, self.blocked_until = 0, None
-        self._set_status(Status.ACTIVE, "")
+        self._set_status(
+            Status.ACTIVE, "", "circuit", "circuit_until", "circuit_opened", "failure_streak", "blocked_until"
+        )
 
     def hold_for_reconnect(self, reason: str) -> None:
         """The credential is dead: hold the queue until somebody reconnects."""
@@ -124,13 +125,18 @@ class Integration(Timestamped):
         self.tested_at, self.test_ok = timezone.now(), ok
         self.test_message, self.test_latency_ms = message[:500], latency_ms
         self.account_label = account[:200] or self.account_label
-        self.save()
+        # Only these columns: a worker may be changing the others of this row.
+        self.save(
+            update_fields=[
+                *("tested_at", "test_ok", "test_message", "test_latency_ms", "account_label", "updated_at")
+            ]
+        )
         if ok and self.status == Status.RECONNECT:
             self.resume()
 
-    def _set_status(self, status: Status, reason: str) -> None:
+    def _set_status(self, status: Status, reason: str, *columns: str) -> None:
         self.status, self.status_reason = status, reason[:500]
-        self.save()
+        self.save(update_fields=["status", "status_reason", "updated_at", *columns])
 
 
 class Credential(Timestamped):
@@ -163,6 +169,32 @@ class Credential(Timestamped):
         """Whether the access token is good for ``margin`` more seconds."""
         tokens = self.tokens or {}
         expiry = tokens.get("expires_at")
-        return bool(tokens.get("access_token")) and (
-            expiry is None or expiry - margin > now.timestamp()
-        )
+        return bool(tokens.get("access_token")) and (expiry is None or expiry - margin > now.timestamp())
+
+
+class SignIn(models.Model):
+    """A sign-in at a provider that has begun (OAuth 2.0): good once, for ten minutes, for one user.
+
+    ``digest`` is the SHA-256 of the state that the browser carries.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    digest = models.CharField(max_length=64, unique=True)
+    integration = models.ForeignKey(Integration, models.CASCADE, related_name="sign_ins")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    verifier = EncryptedJSONField()
+    redirect_uri = models.CharField(max_length=500)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"Sign-in for {self.integration_id}"
+
+
+class KeyCanary(models.Model):
+    """One row, encrypted: where it opens, the key is the right one."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    song = EncryptedJSONField()
+
+    def __str__(self) -> str:
+        return "Key canary"

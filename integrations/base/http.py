@@ -127,7 +127,7 @@ class Http:
 
     def send_raw(self, outgoing: Outgoing) -> outbound.Response:
         """Send a request that somebody else (an SDK) built and signed; nothing is added or checked."""
-        outgoing.url = self._redirect_to_sandbox(outgoing.url)
+        outgoing.url = self.sandboxed(outgoing.url)
         return self._exchange(outgoing)
 
     def _send_authorized(self, outgoing: Outgoing, auth: bool) -> outbound.Response:
@@ -147,9 +147,10 @@ class Http:
         if params:
             pairs = list(flatten(params)) if isinstance(params, Mapping) else list(params)
             url += ("&" if "?" in url else "?") + urlencode(pairs)
-        return self._redirect_to_sandbox(url)
+        return self.sandboxed(url)
 
-    def _redirect_to_sandbox(self, url: str) -> str:
+    def sandboxed(self, url: str) -> str:
+        """Return ``url`` at the sandbox instead of the provider, where this client is set to it."""
         if not self.sandbox_url or url.startswith(self.sandbox_url):
             return url
         parts = urlsplit(url)

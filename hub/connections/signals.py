@@ -1,0 +1,10 @@
+"""Facts about connections that slices above may want to know of."""
+
+from django.dispatch import Signal
+
+#: Sent with ``integration``, ``outcome`` (``hub.connections.check.TestOutcome``) and ``exchanges``.
+connection_tested = Signal()
+
+#: Sent with ``integration_id``, ``error`` (None: it worked), ``exchanges`` and ``latency_ms`` after a
+#: request for an access token, outside any transaction.
+token_renewed = Signal()
