@@ -1,0 +1,80 @@
+"""JSON Schema 2020-12 of event types: compiled once, never fetched from anywhere."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+#: Reasons told for one event.
+MAX_REASONS = 10
+_SHOWN = 200
+
+
+class SchemaUnusable(ValueError):
+    """The schema itself is wrong; the message says how."""
+
+
+def schema_problems(schema: Any) -> list[str]:
+    """Return sentences about a schema that an admin enters; an empty list: it can be used."""
+    if not isinstance(schema, dict | bool):
+        return ["A JSON Schema is an object."]
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return [f"{_path(error, 'schema')}: {error.message[:_SHOWN]}"]
+    return [
+        f"The schema refers to {reference}: only parts of the schema itself (#/$defs/…) can be referred to."
+        for reference in _references(schema)
+        if not reference.startswith("#")
+    ]
+
+
+def data_reasons(schema: Any, data: Any) -> list[str]:
+    """Return why ``data`` does not fit ``schema``, each with its path; raise SchemaUnusable."""
+    validator = _compiled(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
+    reasons = []
+    try:
+        for error in validator.iter_errors(data):
+            reasons.append(f"{_path(error, 'data')}: {_reason(error)}")
+            if len(reasons) == MAX_REASONS:
+                break
+    except (Unresolvable, RecursionError) as error:
+        raise SchemaUnusable(f"The schema cannot be used: {str(error)[:_SHOWN]}") from None
+    return reasons
+
+
+@lru_cache(maxsize=512)
+def _compiled(schema: bytes) -> Draft202012Validator:
+    loaded = orjson.loads(schema)
+    if problems := schema_problems(loaded):
+        raise SchemaUnusable(" ".join(problems))
+    # An empty registry without a retriever: a reference to an address is never followed.
+    checker = Draft202012Validator.FORMAT_CHECKER
+    return Draft202012Validator(loaded, registry=Registry(), format_checker=checker)
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key in ("$ref", "$dynamicRef") and isinstance(value, str):
+                yield value
+            else:
+                yield from _references(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _references(value)
+
+
+def _path(error: ValidationError | SchemaError, root: str) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
+    return root + "".join(steps)
+
+
+def _reason(error: ValidationError) -> str:
+    text = error.message
+    return text if len(text) <= _SHOWN else text[: _SHOWN // 2] + " … " + text[-_SHOWN // 2 :]
