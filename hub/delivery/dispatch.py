@@ -21,12 +21,14 @@ from django.utils import timezone
 
 from hub.connections.client import Connection, open_connection
 from hub.connections.models import Integration
-from hub.delivery import divert, sources, store
+from hub.delivery import divert, log, sources, store
 from hub.delivery.attempt import Attempt, Work, make_attempt
 from hub.delivery.gate import fair_room, gate
+from hub.delivery.models import LogKind
 from hub.delivery.ratelimit import RateLimiter
 from hub.delivery.settlement import breaker_of, needs_update, settlement_of, update_integration
 from hub.delivery.signals import queue_items_settled
+from hub.lib.keyring import KeyringError
 from hub.mapping.models import FieldMapping
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,8 @@ class Lane:
 
     integration: Integration
     connection: Connection
+    #: What the connection was made of; another stamp means that somebody changed the integration.
+    stamp: object
     waiting: deque[Work] = field(default_factory=deque)
     running: int = 0
 
@@ -70,6 +74,7 @@ class Dispatcher:
         self._unsettled: list[Attempt] = []
         self._oldest_done = 0.0
         self._running = 0
+        self._diverted = False
         self._held: dict[UUID, store.Claimed] = {}
         self._extend_at = time.monotonic() + lease / 3
         self._look_at = 0.0
@@ -97,6 +102,7 @@ class Dispatcher:
 
     def run_until_idle(self) -> None:
         """Deliver until nothing is due any more and nothing is under way."""
+        self._look_at = 0.0
         while self.step() or self._held or self._unsettled:
             self._look_at = 0.0
             if self._running:
@@ -137,9 +143,11 @@ class Dispatcher:
                 break
             claimed += self._claim_lane(integration, room - len(claimed), now)
         if claimed:
-            self._look_at = 0.0
             self._load(claimed)
-        return len(claimed)
+        moved, self._diverted = len(claimed) + self._diverted, False
+        if moved:
+            self._look_at = 0.0
+        return moved
 
     def _claim_lane(self, integration: Integration, room: int, now: datetime) -> list[store.Claimed]:
         backlog = self._backlog(integration)
@@ -151,8 +159,8 @@ class Dispatcher:
             now=now,
             lease=self.lease,
         )
-        if decision.divert:
-            divert.to_next_target(integration, decision.reason, now)
+        if decision.divert and divert.to_next_target(integration, decision.reason, now):
+            self._diverted = True
         if decision.look_again:
             self._look_by(decision.look_again.timestamp() - now.timestamp())
         quota = min(decision.quota, self._permits(integration, backlog, now))
@@ -172,14 +180,23 @@ class Dispatcher:
         return free - backlog
 
     def _open_lane(self, integration: Integration) -> bool:
-        """Have a lane with the integration as it is now; False where its provider's code is gone."""
+        """Have a lane with the integration as it is now; False where it cannot be opened at all."""
+        credential = getattr(integration, "credential", None)
+        stamp = (integration.updated_at, credential.version if credential else 0)
+        lane = self.lanes.get(integration.pk)
+        if lane is not None and lane.stamp == stamp:
+            lane.integration = integration
+            return True
         try:
             connection = open_connection(integration)
-        except KeyError as error:
+        except (KeyError, KeyringError) as error:
             integration.pause(f"{error.args[0]} The queue is held.")
+            log.record(integration, LogKind.STATE, integration.status, integration.status_reason)
             return False
-        lane = self.lanes.setdefault(integration.pk, Lane(integration, connection))
-        lane.integration, lane.connection = integration, connection
+        if lane is None:
+            self.lanes[integration.pk] = Lane(integration, connection, stamp)
+        else:
+            lane.integration, lane.connection, lane.stamp = integration, connection, stamp
         return True
 
     def _load(self, claimed: list[store.Claimed]) -> None:
@@ -223,8 +240,7 @@ class Dispatcher:
         self._collect()
         if not self._unsettled:
             return 0
-        waited = time.monotonic() - self._oldest_done
-        if not everything and self._running and len(self._unsettled) < SETTLE_AT and waited < SETTLE_WITHIN:
+        if not everything and self._may_wait():
             return 0
         attempts, self._unsettled = self._unsettled, []
         now = timezone.now()
@@ -241,6 +257,12 @@ class Dispatcher:
         queue_items_settled.send(Dispatcher, settled=settlements)
         self._look_at = 0.0
         return len(attempts)
+
+    def _may_wait(self) -> bool:
+        """Whether the outcomes may wait for company. A failure may not: it can close the gate."""
+        waited = time.monotonic() - self._oldest_done
+        few = len(self._unsettled) < SETTLE_AT and waited < SETTLE_WITHIN
+        return few and self._running > 0 and all(attempt.error is None for attempt in self._unsettled)
 
     def _collect(self) -> None:
         while True:

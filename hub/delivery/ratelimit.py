@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import MovingWindowRateLimiter
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class RateLimiter:
 def make_limiter() -> RateLimiter:
     """Return a limiter over Redis where it is set, else over this process's memory."""
     url = settings.HUB.redis_url
-    return RateLimiter(storage_from_string(url) if url else MemoryStorage())
+    return RateLimiter(RedisStorage(url) if url else MemoryStorage())
 
 
 @lru_cache(maxsize=4096)

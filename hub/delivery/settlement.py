@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
@@ -56,7 +57,7 @@ def settlement_of(attempt: Attempt, integration: Integration, now: datetime) -> 
     )
 
 
-def update_integration(integration_id: object, attempts: Sequence[Attempt], now: datetime) -> None:
+def update_integration(integration_id: UUID, attempts: Sequence[Attempt], now: datetime) -> None:
     """Let an integration's state follow from its latest attempts, in their order.
 
     Costs nothing while all is well: only a change writes.

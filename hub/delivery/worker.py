@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from hub.delivery.dispatch import LOOK_EVERY, Dispatcher
 from hub.delivery.jobs import Job, worker_jobs
@@ -70,6 +70,7 @@ class Worker:
                 )
                 close_old_connections()
                 self.stopping.wait(1)
+        connections.close_all()
 
     def _deliver(self) -> None:
         self.dispatcher.run(self.stopping)

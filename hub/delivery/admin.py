@@ -1,0 +1,289 @@
+"""Admin pages of the queue and the log: looked at, searched, and acted on; never edited."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, FieldTextFilter
+from unfold.decorators import action, display
+from unfold.paginator import InfinitePaginator
+
+from hub.accounts.access import may
+from hub.accounts.models import Role
+from hub.accounts.pages import Deed, HubAdmin, Panel, Told, register_deed, register_panel
+from hub.connections.filters import IntegrationFilter
+from hub.connections.models import Integration
+from hub.delivery import operations
+from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
+from hub.lib.html import moment, state_badge
+
+RETRYABLE = (State.PENDING, State.FAILED, State.CANCELLED, State.SKIPPED)
+FINISHED = (State.COMPLETED, State.FAILED, State.CANCELLED, State.SKIPPED)
+#: Rows of the panels on an integration's page.
+PANEL_ROWS = 8
+
+
+class OutcomeFilter(DropdownFilter):
+    """By outcome: all, successes, or everything that went wrong."""
+
+    title = "outcome"
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("ok", "Succeeded"), ("problems", "Problems")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "ok":
+            return queryset.filter(outcome="ok")
+        return queryset.exclude(outcome="ok") if self.value() == "problems" else queryset
+
+
+@admin.register(QueueItem)
+class QueueItemAdmin(HubAdmin):
+    """Deliveries to make and made."""
+
+    read_only = True
+    paginator = InfinitePaginator
+    list_display = ("what", "where", "shown_state", "tries", "when", "shown_error")
+    list_display_links = ("what",)
+    list_select_related = ("integration", "organization")
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        IntegrationFilter,
+        ("label", FieldTextFilter),
+        ("priority", ChoicesDropdownFilter),
+    )
+    search_fields = ("subject", "external_id", "id")
+    search_help_text = "Subject, external id, item id or event id"
+    ordering = ("-id",)
+    sortable_by = ()
+    page_template = "delivery/item.html"
+    actions = ("retry_items", "cancel_items", "replay_items")
+    deeds = (
+        Deed("retry", "Retry now", "replay", when=lambda item: item.state in RETRYABLE),
+        Deed("cancel", "Cancel", "cancel", when=lambda item: item.state == State.PENDING, tone="danger"),
+        Deed(
+            "replay",
+            "Replay",
+            "repeat",
+            when=lambda item: item.state in FINISHED,
+            confirm="Send this again as a new delivery? The provider will act a second time.",
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[QueueItem]:
+        return super().get_queryset(request).defer("result", "targets")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        return search_rows(queryset, search_term, ("id", "source_id"), ("subject", "external_id")), False
+
+    def page_context(self, request: HttpRequest, row: QueueItem) -> dict[str, Any]:
+        known = Integration.objects.in_bulk([UUID(target["integration"]) for target in row.targets])
+        return {
+            "attempts": IntegrationLog.objects.filter(item_id=row.pk).order_by("id"),
+            "targets": [
+                {
+                    **target,
+                    "integration": known.get(UUID(target["integration"])),
+                    "now": n == row.target_index,
+                }
+                for n, target in enumerate(row.targets)
+            ],
+            "replays": row.replays.order_by("id")[:20],
+            "event_url": event_url(row),
+        }
+
+    @action(description="Retry now", permissions=["operate"], icon="replay")
+    def retry_items(self, request: HttpRequest, queryset: QuerySet[QueueItem]) -> None:
+        """Make the chosen items due now."""
+        count = operations.retry(self._chosen(request, queryset))
+        self._tell(request, count, "due now", "Completed items and those under way stay as they are.")
+
+    @action(description="Cancel", permissions=["operate"], icon="cancel")
+    def cancel_items(self, request: HttpRequest, queryset: QuerySet[QueueItem]) -> None:
+        """End the chosen items that wait."""
+        count = operations.cancel(self._chosen(request, queryset))
+        self._tell(request, count, "cancelled", "Only pending items can be cancelled.")
+
+    @action(description="Replay as new deliveries", permissions=["operate"], icon="repeat")
+    def replay_items(self, request: HttpRequest, queryset: QuerySet[QueueItem]) -> None:
+        """Send the chosen, finished items again, as new items."""
+        count = len(operations.replay(self._chosen(request, queryset).filter(state__in=FINISHED)))
+        self._tell(request, count, "sent again", "Only finished items can be replayed.")
+
+    def do_retry(self, request: HttpRequest, item: QueueItem) -> Told:
+        """Make one item due now."""
+        return _told(operations.retry([item]), "It is due now.", "It cannot be retried now.")
+
+    def do_cancel(self, request: HttpRequest, item: QueueItem) -> Told:
+        """End one item."""
+        return _told(operations.cancel([item]), "Cancelled.", "It is under way already.")
+
+    def do_replay(self, request: HttpRequest, item: QueueItem) -> Told:
+        """Send one item again as a new one, and go there."""
+        copy = operations.replay([item])[0]
+        return Told("This is the new delivery.", url=self.url("change", copy.pk))
+
+    def _chosen(self, request: HttpRequest, queryset: QuerySet[QueueItem]) -> QuerySet[QueueItem]:
+        # The operations need every column that the list leaves out.
+        return self.within_role(request, queryset, Role.OPERATOR).order_by().defer(None)
+
+    def _tell(self, request: HttpRequest, count: int, done: str, otherwise: str) -> None:
+        text = (
+            f"{count} {'item' if count == 1 else 'items'} {done}." if count else f"Nothing done. {otherwise}"
+        )
+        self.message_user(request, text, messages.SUCCESS if count else messages.WARNING)
+
+    @display(description="Event")
+    def what(self, item: QueueItem) -> SafeString:
+        return format_html(
+            '{}<br><span class="ic-dim ic-small">{}</span>', item.label or item.action, item.subject
+        )
+
+    @display(description="Goes to")
+    def where(self, item: QueueItem) -> SafeString:
+        return format_html(
+            '{}<br><span class="ic-dim ic-small">{}</span>', item.integration.name, item.action
+        )
+
+    @display(description="State")
+    def shown_state(self, item: QueueItem) -> SafeString:
+        return state_badge(item.state)
+
+    @display(description="Attempts")
+    def tries(self, item: QueueItem) -> int:
+        return item.attempts
+
+    @display(description="When")
+    def when(self, item: QueueItem) -> SafeString:
+        if item.state == State.PENDING:
+            return format_html("due {}", moment(item.due_at))
+        return moment(item.finished_at or item.created_at)
+
+    @display(description="Why")
+    def shown_error(self, item: QueueItem) -> SafeString:
+        text = item.last_error if item.state != State.COMPLETED else ""
+        return format_html('<span class="ic-clip" title="{}">{}</span>', text, text)
+
+
+@admin.register(IntegrationLog)
+class IntegrationLogAdmin(HubAdmin):
+    """What the hub did with external systems, and what they answered; secrets are masked."""
+
+    read_only = True
+    paginator = InfinitePaginator
+    list_display = ("when", "what", "shown_integration", "shown_outcome", "shown_message", "took")
+    list_display_links = ("what",)
+    list_select_related = ("integration", "organization")
+    list_filter = (OutcomeFilter, IntegrationFilter, ("kind", ChoicesDropdownFilter))
+    search_fields = ("item_id",)
+    search_help_text = "Item id or event id"
+    ordering = ("-id",)
+    sortable_by = ()
+    page_template = "delivery/log.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[IntegrationLog]:
+        return super().get_queryset(request).defer("exchanges")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        return search_rows(queryset, search_term, ("item_id", "source_id"), ("message",)), False
+
+    def page_context(self, request: HttpRequest, row: IntegrationLog) -> dict[str, Any]:
+        return {
+            "item": QueueItem.objects.filter(pk=row.item_id).first() if row.item_id else None,
+            "may_operate": may(request.user, row.organization, Role.OPERATOR),
+        }
+
+    @display(description="When")
+    def when(self, entry: IntegrationLog) -> SafeString:
+        return moment(entry.created_at)
+
+    @display(description="What")
+    def what(self, entry: IntegrationLog) -> SafeString:
+        detail = f"{entry.action}, attempt {entry.attempt}" if entry.attempt else entry.action
+        return format_html('{}<br><span class="ic-dim ic-small">{}</span>', LogKind(entry.kind).label, detail)
+
+    @display(description="Integration")
+    def shown_integration(self, entry: IntegrationLog) -> str:
+        return entry.integration.name
+
+    @display(description="Outcome")
+    def shown_outcome(self, entry: IntegrationLog) -> SafeString:
+        label = "Succeeded" if entry.outcome == "ok" else ""
+        return state_badge(entry.outcome, label)
+
+    @display(description="Message")
+    def shown_message(self, entry: IntegrationLog) -> SafeString:
+        return format_html('<span class="ic-clip" title="{}">{}</span>', entry.message, entry.message)
+
+    @display(description="Took")
+    def took(self, entry: IntegrationLog) -> str:
+        return f"{entry.duration_ms:,} ms" if entry.duration_ms else "–"
+
+
+def search_rows(
+    rows: QuerySet[Any], term: str, uuid_columns: tuple[str, ...], text_columns: tuple[str, ...]
+) -> QuerySet[Any]:
+    """Return the rows that ``term`` finds: a UUID exactly, any other text within the columns."""
+    term = term.strip()
+    if not term:
+        return rows
+    try:
+        wanted: Any = UUID(term.removeprefix("hub_"))
+        columns = [f"{name}" for name in uuid_columns]
+    except ValueError:
+        wanted, columns = term, [f"{name}__icontains" for name in text_columns]
+    condition = Q()
+    for column in columns:
+        condition |= Q(**{column: wanted})
+    return rows.filter(condition)
+
+
+def event_url(item: QueueItem) -> str:
+    """Return the page of what the item delivers, where it is an event."""
+    if item.source_type != "event":
+        return ""
+    return reverse("admin:events_event_change", args=[item.source_id])
+
+
+def _told(count: int, done: str, otherwise: str) -> Told:
+    return Told(done) if count else Told(otherwise, ok=False)
+
+
+def _retry_failed(request: HttpRequest, integration: Integration) -> Told:
+    """Make every failed delivery of one integration due now."""
+    failed = QueueItem.objects.filter(integration=integration, state=State.FAILED)
+    count = operations.retry(failed)
+    return Told(f"{count} failed {'delivery is' if count == 1 else 'deliveries are'} due now.")
+
+
+def _integration_panel(request: HttpRequest, integration: Integration) -> dict[str, Any]:
+    """Return the queue and the log of one integration, newest first."""
+    items = QueueItem.objects.filter(integration=integration).defer("result", "targets")
+    return {
+        "open_items": items.filter(state__in=(State.PENDING, State.PROCESSING)).order_by("due_at")[
+            :PANEL_ROWS
+        ],
+        "failed_count": items.filter(state=State.FAILED).count(),
+        "logs": integration.logs.defer("exchanges").order_by("-id")[:PANEL_ROWS],
+        "queue_url": f"{reverse('admin:delivery_queueitem_changelist')}?integration={integration.pk}",
+        "log_url": f"{reverse('admin:delivery_integrationlog_changelist')}?integration={integration.pk}",
+        "retry_url": reverse("admin:connections_integration_do", args=[integration.pk, "retry-failed"]),
+        "may_retry": may(request.user, integration.organization, Role.OPERATOR),
+    }
+
+
+register_panel(Integration, Panel("delivery/integration_panel.html", _integration_panel, order=60))
+register_deed(
+    Integration,
+    Deed("retry-failed", "Retry all failed", "replay", run=_retry_failed, shown=False),
+)
