@@ -1,6 +1,7 @@
 """The worker's part: kept calls become events, each once, however often it is tried."""
 
 import logging
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,6 +26,9 @@ LEASE = 120
 WAITS = (5, 30, 120, 600, 1800, 7200)
 #: Events accepted in one transaction.
 CHUNK = 500
+#: Longest subject that an event may have.
+SUBJECT = 200
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class TryAgain(Exception):
@@ -145,7 +149,7 @@ def _draft(received: ReceivedWebhook, notice: Notice, number: int) -> Draft:
     return Draft(
         type=notice.type,
         data=dict(notice.data),
-        subject=notice.subject,
+        subject=_CONTROL.sub(" ", notice.subject)[:SUBJECT],
         source=f"/integrations/{received.endpoint.integration.slug}",
         time=notice.time,
         idempotency_key=shortened(f"webhook:{received.endpoint_id}:{known}"),
@@ -161,7 +165,8 @@ def _accept(received: ReceivedWebhook, drafts: list[Draft], events: list[str], p
             try:
                 events += _take(received, [draft])
             except IntakeError as error:
-                problems.append(f"{draft.type}: {error}")
+                reasons = "; ".join(str(problem) for problem in error.problems)
+                problems.append(f"{draft.type} was not accepted: {reasons}")
 
 
 def _take(received: ReceivedWebhook, drafts: list[Draft]) -> list[str]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 from django.db.models.signals import post_delete, post_save
@@ -15,9 +15,11 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from hub.accounts.models import APIKey, Organization
+
+if TYPE_CHECKING:  # rest_framework.views loads this module
+    from rest_framework.views import APIView
 
 #: Seconds that a key is remembered: a revoked one is refused after that at the latest.
 REMEMBER = 4.0
@@ -104,7 +106,7 @@ class APIKeyAuthentication(BaseAuthentication):
 class HasScope(BasePermission):
     """The key has the scope that the view names in ``required_scope`` (one, or one per method)."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         """Whether the call may go on; raise PermissionDenied naming the scope that is missing."""
         needed = getattr(view, "required_scope", None)
         if isinstance(needed, Mapping):

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Min, Q
+from django.db.models import Count, F, Min, Q, QuerySet
 from django.db.models.functions import TruncHour
 from django.utils import timezone
 
@@ -108,14 +108,15 @@ def health_of(integrations: list[Integration]) -> list[Health]:
     ]
 
 
-def hourly_outcomes(organizations: Iterable[Organization], hours: int = 24) -> list[Hour]:
+def hourly_outcomes(
+    organizations: Iterable[Organization], hours: int = 24, *, integration: Integration | None = None
+) -> list[Hour]:
     """Return one Hour for each of the last ``hours``, oldest first, the present one included."""
-    this_hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    this_hour = timezone.localtime().replace(minute=0, second=0, microsecond=0)
     first = this_hour - timedelta(hours=hours - 1)
     rows = (
-        IntegrationLog.objects.filter(
-            organization__in=organizations, kind=LogKind.DELIVERY, created_at__gte=first
-        )
+        _logs(organizations, integration)
+        .filter(kind=LogKind.DELIVERY, created_at__gte=first)
         .annotate(hour=TruncHour("created_at"))
         .values("hour")
         .annotate(succeeded=Count("id", filter=Q(outcome="ok")), total=Count("id"))
@@ -128,10 +129,12 @@ def hourly_outcomes(organizations: Iterable[Organization], hours: int = 24) -> l
     return [found.get(start, Hour(start)) for start in starts]
 
 
-def latest_problems(organizations: Iterable[Organization], limit: int = 10) -> list[Problem]:
+def latest_problems(
+    organizations: Iterable[Organization], limit: int = 10, *, integration: Integration | None = None
+) -> list[Problem]:
     """Return the newest failures: deliveries, connection tests, token refreshes, state changes."""
     logs = (
-        IntegrationLog.objects.filter(organization__in=organizations)
+        _logs(organizations, integration)
         .exclude(outcome="ok")
         .select_related("integration", "integration__organization")
         .defer("exchanges")
@@ -172,6 +175,11 @@ def queue_totals(organizations: Iterable[Organization]) -> QueueTotals:
     )
     counts = {row["state"]: row["count"] for row in rows}
     return QueueTotals(*(counts.get(state, 0) for state in open_states))
+
+
+def _logs(organizations: Iterable[Organization], integration: Integration | None) -> QuerySet[IntegrationLog]:
+    rows = IntegrationLog.objects.filter(organization__in=organizations)
+    return rows if integration is None else rows.filter(integration=integration)
 
 
 def _attempts(ids: list[UUID], since: datetime) -> dict[UUID, Mapping[str, Any]]:

@@ -1,0 +1,97 @@
+"""What machines ask about the hub itself: is it alive, is it ready, its metrics."""
+
+import logging
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from hub.accounts.models import Organization, Scope
+from hub.api.authentication import CHALLENGE, key_text, keys
+from hub.api.problems import MEDIA_TYPE, problem_body
+from hub.connections.canary import check_keys
+from hub.lib.inbound import is_local_call
+from hub.lib.keyring import KeyringError
+from hub.metrics.collector import CONTENT_TYPE, exposition
+
+logger = logging.getLogger(__name__)
+
+
+@require_safe
+@never_cache
+def healthz(request: HttpRequest) -> JsonResponse:
+    """Say that the process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Say whether the hub can work: 503 with a sentence for each thing that is missing."""
+    checks = {name: _outcome(check) for name, check in CHECKS.items()}
+    ready = all(outcome == "ok" for outcome in checks.values())
+    return JsonResponse(
+        {"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503
+    )
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Return Prometheus metrics: of the key's organization; of all, embedded, to this machine itself."""
+    text = key_text(request.headers)
+    if not text and settings.HUB.embedded and is_local_call(request):
+        return HttpResponse(exposition(Organization.objects.all()), content_type=CONTENT_TYPE)
+    key = keys.find(text) if text else None
+    if key is None:
+        response = _problem(request, 401, f"Send an API key with the scope {Scope.METRICS_READ}.")
+        response.headers["WWW-Authenticate"] = CHALLENGE
+        return response
+    if not key.allows(Scope.METRICS_READ):
+        return _problem(request, 403, f"This API key does not have the scope {Scope.METRICS_READ}.")
+    return HttpResponse(exposition([key.organization]), content_type=CONTENT_TYPE)
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return "ok"
+
+
+def _migrations() -> str:
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if not missing:
+        return "ok"
+    return f"{len(missing)} migrations are not applied; run 'python manage.py migrate'."
+
+
+def _keys() -> str:
+    try:
+        check_keys()
+    except KeyringError as error:
+        logger.error("The encryption keys do not fit: %s", error)
+        return "The encryption keys do not fit the data; the hub's log says which is missing."
+    return "ok"
+
+
+CHECKS: dict[str, Callable[[], str]] = {"database": _database, "migrations": _migrations, "keys": _keys}
+
+
+def _outcome(check: Callable[[], str]) -> str:
+    try:
+        return check()
+    except DatabaseError:
+        logger.exception("A readiness check failed")
+        return "The database does not answer; see the hub's log."
+
+
+def _problem(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+    request_id = request.META.get("hub.request_id", "")
+    return HttpResponse(
+        problem_body(status, detail, request_id=request_id), status=status, content_type=MEDIA_TYPE
+    )
