@@ -57,7 +57,7 @@ def update_message(ctx: Context, data: MessageUpdate) -> Result:
 def find_user(ctx: Context, data: UserLookup) -> Result:
     """Find a member of the workspace by e-mail address; needs a bot token."""
     _need_token(ctx)
-    found = read(ctx.http.get("/users.lookupByEmail", params={"email": data.email})).get("user")
+    found = read(ctx.http.post("/users.lookupByEmail", form={"email": data.email})).get("user")
     user = found if isinstance(found, dict) else {}
     kept = {name: user[name] for name in ("name", "real_name", "team_id", "tz") if user.get(name)}
     return Result(str(user.get("id") or ""), kept)

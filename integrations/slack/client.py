@@ -94,6 +94,8 @@ def classify(response: Response) -> None:
     if response.status == 429 or said.get("error") in LIMITED:
         wait = standard_retry_after(response)
         raise RateLimited("Slack's limit is reached.", status=response.status, retry_after=wait)
+    if response.status >= 500:
+        _by_status(response)
     if said.get("ok") is False:
         raise _web_api_error(said, response.status)
     if not 200 <= response.status < 300:
