@@ -29,6 +29,7 @@ import jmespath
 from hub.lib import outbound
 from integrations.base.http import Outgoing
 from integrations.base.provider import Provider
+from integrations.base.samples import ACCESS_TOKEN, sample_values
 from integrations.base.webhooks import WebhookEvent
 
 
@@ -240,6 +241,16 @@ def _every_exchange(provider: Provider) -> Iterator[Canned]:
         yield from (*fixture.exchanges, *fixture.also)
     for scheme in provider.auth:
         yield from test_fixture(provider, scheme.key)["ok"]
+        if scheme.token is not None and not scheme.token.discover:
+            yield _token_answer(provider, scheme.key, scheme.token.token_url)
+
+
+def _token_answer(provider: Provider, auth_key: str, token_url: str) -> Canned:
+    """Every token endpoint answers alike (RFC 6749 §5.1); no fixture has to say it."""
+    settings, _ = sample_values(provider.fields_for(auth_key))
+    body = {"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3600}
+    path = urlsplit(token_url.format_map(settings)).path
+    return Canned(f"the token endpoint of {provider.name}", "POST", path, {}, 200, {}, body, "")
 
 
 def _exchanges(held: Any, file: str) -> tuple[Canned, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 import jmespath
 from pydantic import BaseModel
 
+import integrations
 from hub.lib import outbound
 from integrations.base.auth import AuthScheme
 from integrations.base.errors import IntegrationError
@@ -153,7 +154,8 @@ class Provider:
     @property
     def folder(self) -> Path:
         """The provider's folder: instructions.md and fixtures/ are there."""
-        return Path(__file__).resolve().parent.parent / self.slug
+        roots = [Path(root) for root in integrations.__path__]
+        return next((root / self.slug for root in roots if (root / self.slug).is_dir()), roots[0] / self.slug)
 
     @property
     def instructions(self) -> str:

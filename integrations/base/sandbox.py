@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from hub.lib.outbound import Response
-from integrations.base.fixtures import Canned, Request, canned_answers, encode, find_answer
+from integrations.base.fixtures import Canned, FixtureError, Request, canned_answers, encode, find_answer
 from integrations.base.provider import Provider
 from integrations.base.registry import providers
 from integrations.base.sandbox_page import render
@@ -137,7 +137,10 @@ class Sandbox:
             detail = f"The sandbox plays no provider {slug!r}."
             return _problem(404, {"title": "Unknown provider", "detail": detail, "providers": known}), ""
         if slug not in self._answers:
-            self._answers[slug] = canned_answers(provider)
+            try:
+                self._answers[slug] = canned_answers(provider)
+            except FixtureError as error:
+                return _problem(500, {"title": "Broken fixtures", "detail": str(error)}), ""
         canned = find_answer(self._answers[slug], request)
         if canned is None:
             known = sorted({f"{one.method} {one.path}" for one in self._answers[slug]})
