@@ -6,10 +6,10 @@ from typing import Any
 from pydantic import Field
 
 from integrations.base.capabilities import Email, Identifier, Input, Message
-from integrations.base.errors import PermanentError, Rejected, TransientError
+from integrations.base.errors import PermanentError, Rejected
 from integrations.base.provider import Context, action
 from integrations.base.results import Result
-from integrations.slack.client import read
+from integrations.slack.client import answer, strange
 
 #: Without a charset Slack adds a warning to each answer.
 JSON = {"Content-Type": "application/json; charset=utf-8"}
@@ -36,7 +36,9 @@ def post_message(ctx: Context, data: Message) -> Result:
     body: dict[str, Any] = {"text": _text(data), "blocks": data.blocks, "thread_ts": _ts(data.thread)}
     body = {name: value for name, value in body.items() if value}
     if url := ctx.secrets.get("webhook_url"):
-        ctx.http.post(url, json=body, headers=JSON)
+        response = ctx.http.post(url, json=body, headers=JSON)
+        if response.text.strip() != "ok":
+            raise strange(response)
         return Result(message="Slack took the message; an incoming webhook tells no id.")
     channel = data.channel or ctx.settings.get("channel", "")
     if not channel:
@@ -57,7 +59,7 @@ def update_message(ctx: Context, data: MessageUpdate) -> Result:
 def find_user(ctx: Context, data: UserLookup) -> Result:
     """Find a member of the workspace by e-mail address; needs a bot token."""
     _need_token(ctx)
-    found = read(ctx.http.post("/users.lookupByEmail", form={"email": data.email})).get("user")
+    found = answer(ctx.http.post("/users.lookupByEmail", form={"email": data.email})).get("user")
     user = found if isinstance(found, dict) else {}
     kept = {name: user[name] for name in ("name", "real_name", "team_id", "tz") if user.get(name)}
     return Result(str(user.get("id") or ""), kept)
@@ -65,9 +67,7 @@ def find_user(ctx: Context, data: UserLookup) -> Result:
 
 def test_token(ctx: Context) -> Result:
     """Ask Slack who the token belongs to."""
-    said = read(ctx.http.post("/auth.test", json={}, headers=JSON))
-    if said.get("ok") is not True:
-        raise TransientError("Slack's answer could not be read; something in between may have given it.")
+    said = answer(ctx.http.post("/auth.test", json={}, headers=JSON))
     return Result(str(said.get("team") or said.get("team_id") or ""), message="The connection works.")
 
 
@@ -86,7 +86,7 @@ def test_webhook(ctx: Context) -> Result:
 
 def _call(ctx: Context, method: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
     _need_token(ctx)
-    return read(ctx.http.post(f"/{method}", json=body, headers=JSON))
+    return answer(ctx.http.post(f"/{method}", json=body, headers=JSON))
 
 
 def _need_token(ctx: Context) -> None:

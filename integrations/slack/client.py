@@ -111,6 +111,22 @@ def read(response: Response) -> Mapping[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
+def answer(response: Response) -> Mapping[str, Any]:
+    """Return the object of a success; raise TransientError where something else came back."""
+    said = read(response)
+    if said.get("ok") is not True:
+        raise strange(response)
+    return said
+
+
+def strange(response: Response) -> TransientError:
+    """Return the error for an answer that Slack never gives."""
+    return TransientError(
+        "The answer is not Slack's; something in between, such as a proxy, may have given it.",
+        status=response.status,
+    )
+
+
 def _web_api_error(said: Mapping[str, Any], status: int) -> IntegrationError:
     error = str(said.get("error") or "unknown_error")
     message = f"Slack refused: {error}"

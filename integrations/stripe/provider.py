@@ -52,7 +52,7 @@ PROVIDER = Provider(
     ),
     test=ConnectionTest(
         path="/v1/balance",
-        account="livemode && 'Live mode' || 'Test mode'",
+        account="livemode && 'account in live mode' || 'account in test mode'",
         hints={
             401: "Stripe does not know this key. Copy it again, or make a new one if it was revoked.",
             403: "The restricted key needs the right “Balance: read”, which this test uses.",

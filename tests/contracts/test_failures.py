@@ -37,7 +37,7 @@ def test_a_failure_at_any_step_is_understood(
     data = driver.input(action, fixture)
     action.run(driver.context_for(fixture), data)
     steps = len(driver.seen)
-    assert steps, "The action sent nothing that is described."
+    assert steps or driver.undescribed, "The action sent nothing."
     for step in range(steps):
         driver.contracts.clear()
         if step:
@@ -47,4 +47,4 @@ def test_a_failure_at_any_step_is_understood(
         with pytest.raises(kind):
             action.run(ctx, data)
         assert driver.contracts.violations == []
-        assert len(ctx.http.exchanges) == step + 1, "The action went on after a step had failed."
+        assert len(driver.seen) == step + 1, "The action went on after a step had failed."

@@ -159,6 +159,14 @@ def test_an_incoming_webhooks_one_word_is_understood(door: Door, status: int, bo
     assert type(caught.value) is kind
 
 
+@pytest.mark.parametrize("body", ["<html>maintenance</html>", "[]", "{}", ""])
+@pytest.mark.parametrize(("auth", "url"), [("bot", POST), ("webhook", HOOK)])
+def test_an_answer_that_is_not_slacks_is_no_success(door: Door, auth: str, url: str, body: str):
+    door.answer("POST", url, body=body)
+    with pytest.raises(TransientError):
+        run("message.post", {"channel": "C1", "text": "Hello"}, auth)
+
+
 def test_the_account_is_named_when_a_token_is_tested(door: Door):
     door.answer("POST", f"{API}/auth.test", json={"ok": True, "team": "Example", "team_id": "T1"})
     assert prove(PROVIDER, "bot", context(PROVIDER, "bot")).external_id == "Example"
