@@ -4,6 +4,7 @@ import secrets
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
@@ -36,7 +37,7 @@ class Command(BaseCommand):
             self._stop(str(error), WRONG_KEY)
         call_command("collectstatic", interactive=False, verbosity=0)
         self._make_admin()
-        if not Organization.objects.exists():
+        if not Organization.objects.exists() and settings.HUB.demo:
             call_command("seed_demo", stdout=self.stdout)
 
     def _make_admin(self) -> None:
