@@ -4,7 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
+
+
+class _ManyAtOnce(ThreadingHTTPServer):
+    request_queue_size = 128
 
 
 class Server:
@@ -39,8 +43,9 @@ class Server:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self.httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.httpd = _ManyAtOnce(("127.0.0.1", 0), Handler)
         self.httpd.daemon_threads = True
+        self.httpd.handle_error = lambda *_: None  # a peer that hangs up is part of some tests
         if tls is not None:
             self.httpd.socket = tls.wrap_socket(self.httpd.socket, server_side=True)
         self.port = self.httpd.server_port
@@ -67,11 +72,8 @@ def raw_server(talk: Callable[[socket.socket], None]) -> Iterator[int]:
     stop = threading.Event()
 
     def converse(peer: socket.socket) -> None:
-        with peer:
-            try:
-                talk(peer)
-            except OSError:
-                pass
+        with peer, suppress(OSError):
+            talk(peer)
 
     def accept() -> None:
         while not stop.is_set():

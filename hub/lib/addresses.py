@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+from functools import lru_cache
 from typing import Any
 
 import certifi
@@ -111,6 +112,7 @@ class TimedTLSSocket(ssl.SSLSocket):
         return super().send(*args, **kwargs)
 
 
+@lru_cache(maxsize=4)
 def tls_context(cafile: str | None = None) -> ssl.SSLContext:
     """Return a verifying client context: certifi's authorities, the machine's, and ``cafile``'s.
 

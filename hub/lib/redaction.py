@@ -94,7 +94,7 @@ class Redactor:
 
     def body(self, value: bytes, content_type: str) -> str:
         """Return a body as text: masked, and cut with a note; a binary one is only described."""
-        kind = str(content_type or "").partition(";")[0].strip().lower()
+        kind = self.text(str(content_type or "")).partition(";")[0].strip().lower()
         if not value:
             return ""
         if b"\x00" in value[:65536] or not (_TEXTUAL.search(kind) or _is_utf8(value)):
