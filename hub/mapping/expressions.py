@@ -69,7 +69,7 @@ def is_true(value: Any) -> bool:
     return not (value is None or value is False or value in ("", [], {}))
 
 
-class _Bounded(TreeInterpreter):  # type: ignore[misc]
+class _Bounded(TreeInterpreter):
     """Evaluates while the budget lasts. Lists and objects that it builds are paid by their size:
     an expression can double its result with every few characters."""
 
