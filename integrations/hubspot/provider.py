@@ -128,7 +128,7 @@ PROVIDER = Provider(
     rate_limit=RateLimit(100, 10),
     classify=classify,
     undescribed={
-        "/crm/v3/objects/contacts/gdpr-delete": "Erasure is in HubSpot's SDK, not in the description made of it.",
+        "/crm/v3/objects/contacts/gdpr-delete": "HubSpot's SDK knows erasure, the description does not.",
         "/account-info/*": "The description covers the CRM only.",
     },
     webhook=WEBHOOK,
