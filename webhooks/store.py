@@ -102,7 +102,7 @@ def make_due(received: ReceivedWebhook) -> None:
 
 
 def _row(endpoint: WebhookEndpoint, incoming: Incoming, state: str, source_ip: str) -> ReceivedWebhook:
-    secrets = [value for known in endpoint.secret_sets() for value in known.values()]
+    secrets = _secrets(endpoint)
     query = incoming.url.partition("?")[2]
     return ReceivedWebhook(
         organization_id=endpoint.organization_id,
@@ -114,6 +114,16 @@ def _row(endpoint: WebhookEndpoint, incoming: Incoming, state: str, source_ip: s
         body=incoming.body,
         source_ip=source_ip or None,
     )
+
+
+def _secrets(endpoint: WebhookEndpoint) -> list[str]:
+    """Return the values that may be written nowhere; a declared field may also be no secret."""
+    try:
+        webhook = endpoint.integration.provider.webhook
+    except KeyError:
+        webhook = None
+    public = {field.name for field in webhook.fields if not field.secret} if webhook else set()
+    return [value for known in endpoint.secret_sets() for name, value in known.items() if name not in public]
 
 
 def _note_call(endpoint: WebhookEndpoint) -> None:

@@ -1,0 +1,260 @@
+"""Kept calls become events: each notice once, whatever happens on the way."""
+
+import json
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from hub.delivery.models import IntegrationLog, QueueItem
+from hub.events.models import Event, EventType
+from integrations.base.webhooks import Notice
+from tests.conftest import Door
+from tests.factories import EventTypeFactory, ReceivedWebhookFactory, RouteFactory
+from tests.webhooks.calls import call, declared, endpoint_of, fixture_of, signed, signing_providers
+from webhooks import jobs, process
+from webhooks.models import ReceivedWebhook
+from webhooks.process import process_due
+
+pytestmark = pytest.mark.django_db
+State = ReceivedWebhook.State
+PAID = "stripe.invoice.paid"
+
+
+def received(slug: str, kind: str = "", **fields: Any) -> ReceivedWebhook:
+    """A proved call that waits for the worker."""
+    endpoint = fields.pop("endpoint", None) or endpoint_of(slug)
+    fixture = fixture_of(slug, kind)
+    body, headers = signed(endpoint, fields.pop("body", fixture.body), fixture.headers)
+    names = {name.lower(): value for name, value in headers.items()}
+    fields.setdefault("due_at", timezone.now())
+    return ReceivedWebhookFactory(endpoint=endpoint, body=body, headers=names, **fields)
+
+
+def later(seconds: float) -> None:
+    """Let the wait of every call be over."""
+    ReceivedWebhook.objects.update(due_at=timezone.now() - timedelta(seconds=seconds), lease_until=None)
+
+
+@pytest.mark.parametrize("provider", signing_providers(), ids=lambda provider: provider.slug)
+def test_every_declared_notice_becomes_an_event_once(provider: Any) -> None:
+    fixture = fixture_of(provider.slug)
+    row = received(provider.slug)
+
+    assert process_due() == 1
+    row.refresh_from_db()
+    assert (row.state, row.reason) == (State.PROCESSED, "")
+    assert sorted(Event.objects.values_list("type", flat=True)) == sorted(fixture.types)
+    assert {str(event.pk) for event in Event.objects.all()} == set(row.events)
+    assert set(Event.objects.values_list("origin", "webhook_id")) == {("webhook", row.pk)}
+
+    row.state = State.RECEIVED
+    row.save()
+    assert process_due() == 1
+    assert Event.objects.count() == len(fixture.notices), "processed again, nothing doubles"
+
+
+def test_the_whole_way_from_the_call_to_the_queue() -> None:
+    endpoint = endpoint_of("stripe")
+    RouteFactory(organization=endpoint.organization, type_pattern="stripe.invoice.*")
+
+    call(endpoint, fixture_of("stripe", PAID).body)
+    process_due()
+
+    item = QueueItem.objects.get()
+    assert (item.label, item.organization) == (PAID, endpoint.organization)
+
+
+def test_two_calls_that_tell_the_same_make_one_event() -> None:
+    endpoint = endpoint_of("hubspot")
+    received("hubspot", endpoint=endpoint)
+    received("hubspot", endpoint=endpoint)
+
+    assert process_due() == 2
+    assert Event.objects.count() == len(fixture_of("hubspot").notices)
+
+
+def test_endpoints_do_not_take_each_others_notices_for_their_own() -> None:
+    received("stripe", PAID)
+    received("stripe", PAID)
+
+    process_due()
+
+    assert Event.objects.count() == 2
+
+
+def test_one_bad_notice_does_not_lose_the_others() -> None:
+    row = received("hubspot", body=_hubspot_batch(3))
+    EventTypeFactory(
+        organization=row.organization,
+        name="hubspot.contact.creation",
+        schema={"properties": {"objectId": {"not": {"const": 1}}}},
+        on_invalid=EventType.OnInvalid.REJECT,
+    )
+
+    process_due()
+
+    row.refresh_from_db()
+    assert row.state == State.FAILED
+    assert row.reason.startswith("2 of 3 notices became events; hubspot.contact.creation was not accepted")
+    assert sorted(Event.objects.values_list("subject", flat=True)) == ["0", "2"]
+    assert IntegrationLog.objects.get().outcome == "failed"
+
+
+def _hubspot_batch(count: int) -> bytes:
+    template = json.loads(fixture_of("hubspot", "hubspot.contact.creation").body)[0]
+    return json.dumps(
+        [{**template, "objectId": number, "eventId": number} for number in range(count)]
+    ).encode()
+
+
+def test_a_body_that_cannot_be_read_fails_with_a_reason() -> None:
+    row = received("stripe")
+    ReceivedWebhook.objects.update(body=b"not json")
+    good = received("stripe", PAID)
+
+    assert process_due() == 2
+    row.refresh_from_db()
+    good.refresh_from_db()
+    assert (row.state, good.state) == (State.FAILED, State.PROCESSED)
+    assert "could not read the body" in row.reason
+
+
+def test_a_passing_fault_is_tried_again_with_growing_waits_until_it_has_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = received("stripe", PAID)
+    real = process.accept_events
+
+    def down(*args: Any, **kwargs: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(process, "accept_events", down)
+    waits = []
+    for _ in process.WAITS:
+        assert process_due() == 1
+        row.refresh_from_db()
+        assert row.state == State.RECEIVED
+        assert "tried again" in row.reason
+        waits.append(round((row.due_at - timezone.now()).total_seconds()))
+        assert process_due() == 0, "not before it is due"
+        later(0)
+    assert waits == sorted(waits)
+    process_due()
+    row.refresh_from_db()
+    assert row.state == State.FAILED
+    assert "tries are used up" in row.reason
+
+    monkeypatch.setattr(process, "accept_events", real)
+    row.state, row.attempts = State.RECEIVED, 0
+    row.save()
+    later(0)
+    process_due()
+    assert Event.objects.count() == 1
+
+
+def test_confirms_a_subscription_by_the_door(door: Door) -> None:
+    path = declared_fixture("amazon_ses", "subscription_confirmation")
+    endpoint = endpoint_of("amazon_ses")
+    row = ReceivedWebhookFactory(
+        endpoint=endpoint, body=path.body, headers=dict(path.headers), due_at=timezone.now()
+    )
+    door.fail("GET", lambda sent: True, times=1)
+    door.answer("GET", lambda sent: "ConfirmSubscription" in sent.url, body="ok")
+
+    process_due()
+    row.refresh_from_db()
+    assert row.state == State.RECEIVED, "the first try failed"
+    later(0)
+    process_due()
+
+    row.refresh_from_db()
+    assert row.state == State.PROCESSED
+    assert len(door.requests) == 2
+    assert IntegrationLog.objects.get().outcome == "ok"
+
+
+def declared_fixture(slug: str, name: str) -> Any:
+    from integrations.base.fixtures import webhook_fixtures
+    from integrations.base.registry import get_provider
+
+    return next(f for f in webhook_fixtures(get_provider(slug)) if f.file.endswith(f"{name}.json"))
+
+
+def test_a_call_of_a_worker_that_died_is_taken_up_when_its_lease_ends() -> None:
+    row = received("stripe", PAID, attempts=1, lease_until=timezone.now() + timedelta(minutes=1))
+    assert process_due() == 0
+
+    ReceivedWebhook.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert process_due() == 1
+    row.refresh_from_db()
+    assert row.state == State.PROCESSED
+
+
+def test_a_worker_that_lost_its_lease_settles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = received("stripe", PAID)
+    real = process.accept_events
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        ReceivedWebhook.objects.update(attempts=2)  # another worker claims it meanwhile
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(process, "accept_events", slow)
+    process_due()
+
+    row.refresh_from_db()
+    assert row.state == State.RECEIVED
+
+
+def test_long_or_odd_ids_and_subjects_still_become_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = [
+        Notice("x" * 400, "stripe.a", {}, "subject\n" + "s" * 300),
+        Notice("", "stripe.b", {}),
+        Notice("", "stripe.b", {}),
+    ]
+    monkeypatch.setattr(
+        type(declared("stripe")), "parse", property(lambda self: lambda call: odd), raising=False
+    )
+    received("stripe")
+
+    process_due()
+
+    assert sorted(Event.objects.values_list("type", flat=True)) == ["stripe.a", "stripe.b", "stripe.b"]
+
+
+def test_prunes_what_is_past_its_retention() -> None:
+    old = timezone.now() - timedelta(days=100)
+    ReceivedWebhookFactory(state=State.PROCESSED)
+    waiting = ReceivedWebhookFactory(state=State.RECEIVED)
+    gone = ReceivedWebhookFactory(state=State.PROCESSED)
+    ReceivedWebhook.objects.filter(pk__in=[waiting.pk, gone.pk]).update(received_at=old)
+
+    assert jobs.prune() == 1
+    assert not ReceivedWebhook.objects.filter(pk=gone.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_never_work_on_the_same_call() -> None:
+    endpoint = endpoint_of("stripe")
+    body = json.loads(fixture_of("stripe", PAID).body)
+    for number in range(20):
+        received("stripe", endpoint=endpoint, body=json.dumps({**body, "id": f"evt_{number}"}).encode())
+    done: list[int] = []
+
+    def work() -> None:
+        while count := process_due(limit=3):
+            done.append(count)
+        connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert sum(done) == 20
+    assert set(ReceivedWebhook.objects.values_list("attempts", flat=True)) == {1}
+    assert Event.objects.count() == 20
