@@ -6,6 +6,8 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from hub.dashboard.theme import UNFOLD as UNFOLD
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
@@ -41,6 +43,8 @@ class HubSettings:
     api_rate_per_minute: int
     #: Addresses of the proxies in front of the hub whose X-Forwarded-For is believed.
     trusted_proxies: tuple[str, ...]
+    #: Whether the first start of an empty hub makes the demo organization.
+    demo: bool
     #: Socket by which an embedded web process wakes the worker.
     wake_socket: Path
 
@@ -76,13 +80,14 @@ HUB = HubSettings(
     broker_url=env.str("HUB_BROKER_URL", default=""),
     redis_url=env.str("HUB_REDIS_URL", default=""),
     sandbox_url=env.str("HUB_SANDBOX_URL", default="http://127.0.0.1:8009").rstrip("/"),
-    worker_threads=env.int("HUB_WORKER_THREADS", default=16),
+    worker_threads=env.int("HUB_WORKER_THREADS", default=32),
     claim_size=env.int("HUB_CLAIM_SIZE", default=100),
     lease_seconds=env.int("HUB_LEASE_SECONDS", default=90),
     retention_days=env.int("HUB_RETENTION_DAYS", default=90),
     webhook_max_bytes=env.int("HUB_WEBHOOK_MAX_BYTES", default=1024 * 1024),
     api_rate_per_minute=env.int("HUB_API_RATE_PER_MINUTE", default=120_000),
     trusted_proxies=tuple(env.list("HUB_TRUSTED_PROXIES", default=[])),
+    demo=env.bool("HUB_DEMO", default=True),
     wake_socket=HOME / "wake.sock",
 )
 SECRET_KEY = _secret_key(HOME)
@@ -90,11 +95,11 @@ ALLOWED_HOSTS = env.list("HUB_ALLOWED_HOSTS", default=["localhost", "127.0.0.1",
 CSRF_TRUSTED_ORIGINS = [HUB.url]
 
 INSTALLED_APPS = [
-    "hub.dashboard",
-    "unfold",
+    "hub.dashboard.apps.DashboardConfig",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    "django.contrib.admin",
+    "hub.dashboard.apps.HubAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -112,6 +117,7 @@ INSTALLED_APPS = [
     "hub.events",
     "webhooks",
     "hub.metrics",
+    "hub.config",
     "hub.api",
 ]
 MIDDLEWARE = [
@@ -160,6 +166,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HUB.url.startswith("https://")
 SECURE_CONTENT_TYPE_NOSNIFF = True

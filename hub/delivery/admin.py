@@ -49,7 +49,7 @@ class QueueItemAdmin(HubAdmin):
 
     read_only = True
     paginator = InfinitePaginator
-    list_display = ("what", "where", "shown_state", "tries", "when", "shown_error")
+    list_display = ("what", "where", "shown_state", "shown_attempts", "when", "shown_error")
     list_display_links = ("what",)
     list_select_related = ("integration", "organization")
     list_filter = (
@@ -158,7 +158,7 @@ class QueueItemAdmin(HubAdmin):
         return state_badge(item.state)
 
     @display(description="Attempts")
-    def tries(self, item: QueueItem) -> int:
+    def shown_attempts(self, item: QueueItem) -> int:
         return item.attempts
 
     @display(description="When")

@@ -1,0 +1,219 @@
+"""Admin pages of the people: organizations, members, API keys and (superusers only) users."""
+
+import secrets
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from hub.accounts.access import organizations_for
+from hub.accounts.forms import APIKeyForm, MemberForm
+from hub.accounts.models import APIKey, Membership, Organization, Role, Scope
+from hub.accounts.pages import Deed, HubAdmin, Told
+from hub.lib.html import badge, moment, state_badge
+
+admin.site.unregister(Group)
+admin.site.unregister(User)
+
+
+@admin.register(Organization)
+class OrganizationAdmin(HubAdmin):
+    """A tenant: its own members see it, its admins rename it, superusers make new ones."""
+
+    list_display = ("name", "slug", "members", "shown_created")
+    search_fields = ("name", "slug")
+    fields = ("name", "slug")
+    prepopulated_fields = {"slug": ("name",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
+        return organizations_for(request.user).annotate(member_count=Count("memberships", distinct=True))
+
+    def organization_of(self, row: Any) -> Organization:
+        return row
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else self.prepopulated_fields
+
+    @display(description="Members")
+    def members(self, row: Any) -> int:
+        return row.member_count
+
+    @display(description="Since", ordering="created_at")
+    def shown_created(self, row: Organization) -> SafeString:
+        return moment(row.created_at)
+
+
+@admin.register(Membership)
+class MembershipAdmin(HubAdmin):
+    """Who belongs to an organization, and what they may do."""
+
+    list_display = ("shown_user", "shown_role", "organization", "shown_created")
+    list_select_related = ("user", "organization")
+    search_fields = ("user__username", "user__email")
+    list_filter = ("role",)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is None:
+            kwargs["form"] = MemberForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("shown_user", "organization", "role") if obj else ("organization", "person", "role")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("shown_user", "organization") if obj else ()
+
+    def get_list_display(self, request: HttpRequest) -> list[str] | tuple[str, ...]:
+        return self.list_display
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        if not change:
+            obj.user = form.account or self._new_account(request, form.cleaned_data["person"].strip())
+        super().save_model(request, obj, form, change)
+
+    def _new_account(self, request: HttpRequest, name: str) -> Any:
+        password = secrets.token_urlsafe(12)
+        email = name if "@" in name else ""
+        account = get_user_model()._default_manager.create_user(name, email=email, password=password)
+        text = f"An account was made for {name}. First password, shown only now: {password}"
+        self.message_user(request, text, messages.WARNING)
+        return account
+
+    @display(description="Member", ordering="user__username")
+    def shown_user(self, row: Membership) -> str:
+        return f"{row.user.get_full_name() or row.user.get_username()} {row.user.email or ''}".strip()
+
+    @display(description="Role", ordering="role")
+    def shown_role(self, row: Membership) -> SafeString:
+        return badge(row.role.capitalize(), "info" if row.role == Role.ADMIN else "mute", "shield_person")
+
+    @display(description="Since", ordering="created_at")
+    def shown_created(self, row: Membership) -> SafeString:
+        return moment(row.created_at)
+
+
+@admin.register(APIKey)
+class APIKeyAdmin(HubAdmin):
+    """Keys of applications: made here, shown once, revoked here; never changed."""
+
+    form = APIKeyForm
+    list_display = ("name", "shown_key", "shown_scopes", "shown_state", "shown_used")
+    search_fields = ("name", "prefix")
+    page_template = "accounts/key.html"
+    deeds = (
+        Deed(
+            "revoke",
+            "Revoke",
+            "block",
+            Role.ADMIN,
+            when=lambda key: key.revoked_at is None,
+            confirm="Revoke this key? Applications that use it are refused from now on.",
+            tone="danger",
+        ),
+    )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().add_view(request, form_url, {"title": "New API key", **(extra_context or {})})
+
+    def save_model(self, request: HttpRequest, obj: APIKey, form: Any, change: bool) -> None:
+        """Issue the key; ``response_add`` shows it, nobody can later."""
+        data = form.cleaned_data
+        made, key_text = APIKey.issue(
+            data["organization"],
+            data["name"],
+            data["scopes"],
+            expires_at=data["expires_at"],
+            created_by=request.user,
+        )
+        obj.pk, obj.prefix, obj.digest = made.pk, made.prefix, made.digest
+        # Kept on the row for this answer only: it is no column.
+        obj.__dict__["key_text"] = key_text
+
+    def response_add(
+        self, request: HttpRequest, obj: APIKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Show the new key on the answer itself, so that it is written down nowhere."""
+        response = self.render(
+            request,
+            self.page_template,
+            APIKey.objects.get(pk=obj.pk),
+            key_text=obj.__dict__["key_text"],
+            scopes=_scopes(obj),
+        )
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def page_context(self, request: HttpRequest, row: APIKey) -> dict[str, Any]:
+        return {"scopes": _scopes(row)}
+
+    def do_revoke(self, request: HttpRequest, key: APIKey) -> Told:
+        """Make the key useless."""
+        key.revoke()
+        return Told(f"{key.name} is revoked.", url=self.url("changelist"))
+
+    @display(description="Key")
+    def shown_key(self, key: APIKey) -> str:
+        return f"ick_{key.prefix}_…"
+
+    @display(description="May")
+    def shown_scopes(self, key: APIKey) -> str:
+        return ", ".join(label.lower() for label in _scopes(key)) or "nothing"
+
+    @display(description="State")
+    def shown_state(self, key: APIKey) -> SafeString:
+        return state_badge(key_state(key))
+
+    @display(description="Last used", ordering="last_used_at")
+    def shown_used(self, key: APIKey) -> SafeString:
+        return moment(key.last_used_at, empty="never")
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    """Accounts of the whole hub: superusers only."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "email", "is_active", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_superuser")
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("Access", {"fields": ("is_active", "is_superuser")}),
+    )
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(getattr(request.user, "is_superuser", False))
+
+
+def key_state(key: APIKey) -> str:
+    """Return active, expired or revoked."""
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= timezone.now() else "active"
+
+
+def _scopes(key: APIKey) -> list[str]:
+    words = dict(Scope.choices)
+    return [str(words.get(scope, scope)) for scope in key.scopes]

@@ -1,0 +1,37 @@
+"""Filters of lists, offering only what belongs to the user's organizations."""
+
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import DropdownFilter
+
+from hub.accounts.access import organizations_for
+
+
+class ScopedFilter(DropdownFilter):
+    """A drop-down over a foreign key to rows that belong to organizations. Subclass per relation."""
+
+    model: type[Model]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        rows = self.model._default_manager.filter(organization__in=organizations_for(request.user))
+        return [(str(row.pk), str(row)) for row in rows]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        known = {str(key) for key, _ in self.lookup_choices}
+        return queryset.filter(**{self.parameter_name: value}) if value in known else queryset
+
+
+class TextChoicesFilter(DropdownFilter):
+    """A drop-down over the choices of one column. Subclass with ``parameter_name`` and ``options``."""
+
+    options: list[tuple[str, str]] = []
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return self.options
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset.filter(**{self.parameter_name: value}) if value else queryset

@@ -1,0 +1,57 @@
+"""Forms of the people pages."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+
+from hub.accounts.models import APIKey, Membership, Scope
+
+
+class APIKeyForm(forms.ModelForm):
+    """A new key: what it is for and what it may do."""
+
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        initial=[Scope.EVENTS_WRITE],
+        help_text="Give a key only what its application needs.",
+    )
+
+    class Meta:
+        model = APIKey
+        fields = ("organization", "name", "scopes", "expires_at")
+
+
+class MemberForm(forms.ModelForm):
+    """A new member, named by e-mail address or user name; the account is made where there is none."""
+
+    person = forms.CharField(
+        label="E-mail or user name",
+        max_length=150,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "ann@example.com"}),
+        help_text="Somebody without an account gets one; the first password is shown once after saving.",
+    )
+
+    class Meta:
+        model = Membership
+        fields = ("organization", "person", "role")
+
+    def clean(self) -> dict[str, Any]:
+        """Find the account; say so where the person is a member already."""
+        cleaned = super().clean() or {}
+        name, organization = cleaned.get("person", "").strip(), cleaned.get("organization")
+        if not name:
+            return cleaned
+        users = get_user_model()._default_manager
+        found = list(users.filter(Q(username__iexact=name) | Q(email__iexact=name))[:2])
+        if len(found) > 1:
+            raise ValidationError({"person": "Several accounts have this address; give the user name."})
+        self.account = found[0] if found else None
+        already = self.account and Membership.objects.filter(user=self.account, organization=organization)
+        if already and already.exists():
+            raise ValidationError({"person": f"{name} is a member already; change the role there."})
+        return cleaned

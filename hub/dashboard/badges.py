@@ -1,0 +1,66 @@
+"""What the menu shows and hides: callbacks that the theme names by their path."""
+
+from django.conf import settings
+from django.db.models import Q
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.dataclasses import SearchResult
+
+from hub.accounts.access import organizations_for
+from hub.accounts.models import Role
+from hub.connections.models import Circuit, Integration, Status
+from hub.delivery.models import QueueItem, State
+from hub.events.models import Route
+from hub.mapping.models import FieldMapping
+
+#: A badge never counts further than this; the list does.
+MOST = 99
+
+
+def environment(request: HttpRequest) -> list[str] | None:
+    """Label of the header: says when everything runs in one process group on this machine."""
+    return ["Embedded", "info"] if settings.HUB.embedded else None
+
+
+def is_admin(request: HttpRequest) -> bool:
+    """Whether the user is admin of any organization."""
+    return organizations_for(request.user, Role.ADMIN).exists()
+
+
+def is_superuser(request: HttpRequest) -> bool:
+    """Whether the user runs the whole hub."""
+    return bool(getattr(request.user, "is_superuser", False))
+
+
+def failed_items(request: HttpRequest) -> str:
+    """How many queue items failed; empty for none."""
+    rows = QueueItem.objects.filter(organization__in=organizations_for(request.user), state=State.FAILED)
+    return _count(len(rows.order_by("-id").values_list("pk")[: MOST + 1]))
+
+
+def troubled_integrations(request: HttpRequest) -> str:
+    """How many integrations need somebody; empty for none."""
+    rows = Integration.objects.filter(organization__in=organizations_for(request.user))
+    return _count(rows.filter(Q(status=Status.RECONNECT) | Q(circuit=Circuit.OPEN)).count())
+
+
+def on_integrations(request: HttpRequest) -> bool:
+    """Whether the menu marks Integrations: its pages, except Connect, which has its own entry."""
+    here = request.path.startswith(reverse("admin:connections_integration_changelist"))
+    return here and not request.path.startswith(reverse("admin:connections_connect"))
+
+
+def search(request: HttpRequest, term: str) -> list[SearchResult]:
+    """Command palette: integrations, routes and mappings by name, in the user's organizations."""
+    mine = organizations_for(request.user)
+    found: list[SearchResult] = []
+    for model, icon in ((Integration, "hub"), (Route, "alt_route"), (FieldMapping, "swap_horiz")):
+        rows = model._default_manager.filter(organization__in=mine, name__icontains=term)[:8]
+        page = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
+        kind = str(model._meta.verbose_name).capitalize()
+        found += [SearchResult(str(row), kind, reverse(page, args=[row.pk]), icon) for row in rows]
+    return found
+
+
+def _count(number: int) -> str:
+    return f"{MOST}+" if number > MOST else str(number or "")

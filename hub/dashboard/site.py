@@ -1,0 +1,52 @@
+"""The admin site: who may enter, and the pages that belong to no single slice."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.urls import URLPattern, path
+from unfold.forms import AuthenticationForm
+from unfold.sites import UnfoldAdminSite
+
+from hub.accounts.access import User, organizations_for
+from hub.dashboard import mapping_preview
+
+
+def may_enter(user: User) -> bool:
+    """Active members of any organization, and superusers."""
+    return bool(getattr(user, "is_active", False)) and (
+        getattr(user, "is_superuser", False) or organizations_for(user).exists()
+    )
+
+
+class LoginForm(AuthenticationForm):
+    """Lets members in; Django's own form wants ``is_staff``."""
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        """Raise ValidationError for somebody who belongs to no organization."""
+        if not may_enter(user):
+            raise ValidationError(
+                "This account belongs to no organization. Ask an admin of yours to add you.",
+                code="no_organization",
+            )
+
+
+class HubAdminSite(UnfoldAdminSite):
+    """Unfold's site, open to the members of organizations."""
+
+    index_template = "dashboard/home.html"
+    login_form = LoginForm
+    enable_nav_sidebar = True
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may open the admin at all; each page checks roles by itself."""
+        return may_enter(request.user)
+
+    def extra_urls(self) -> list[URLPattern]:
+        """Pages that need several slices."""
+        return [
+            path("mapping/preview/", self.admin_view(mapping_preview.show), name="mapping_preview"),
+            path(
+                "mapping/preview/sources/", self.admin_view(mapping_preview.sources), name="mapping_sources"
+            ),
+        ]

@@ -1,0 +1,104 @@
+"""Template tags of the hub's pages."""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from markdown_it import MarkdownIt
+
+from hub.lib import html
+from integrations.base.provider import Provider
+from integrations.base.registry import get_provider
+
+register = template.Library()
+# ``js-default`` takes no raw HTML, so that an instruction text cannot bring a script.
+_MARKDOWN = MarkdownIt("js-default", {"html": False, "linkify": False})
+
+register.filter("pretty", html.pretty)
+register.filter("pairs", html.pairs)
+register.filter("tone", html.tone_of)
+
+
+@register.filter
+def state(value: str, label: str = "") -> SafeString:
+    """Badge of a state."""
+    return html.state_badge(str(value or ""), label)
+
+
+@register.simple_tag
+def badge(text: str, tone: str = "mute", icon: str = "") -> SafeString:
+    """Badge with any text."""
+    return html.badge(text, tone, icon)
+
+
+@register.filter
+def moment(value: datetime | None, empty: str = "–") -> SafeString:
+    """Relative time, absolute on hover."""
+    return html.moment(value, empty=empty)
+
+
+@register.filter
+def moment_full(value: datetime | None, empty: str = "–") -> SafeString:
+    """Relative and absolute time."""
+    return html.moment(value, full=True, empty=empty)
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Markdown as HTML; raw HTML in it stays text, links open beside the form."""
+    rendered = _MARKDOWN.render(text or "")
+    return SafeString(rendered.replace("<a href=", '<a target="_blank" rel="noopener" href='))
+
+
+@register.filter
+def provider_name(slug: str) -> str:
+    """A provider's name, or its slug where the code is gone."""
+    provider = _provider(slug)
+    return provider.name if provider else slug
+
+
+@register.simple_tag
+def logo(slug: str, size: str = "") -> SafeString:
+    """The coloured monogram of a provider."""
+    provider = _provider(slug)
+    name = provider.name if provider else slug
+    return format_html(
+        '<span class="ic-logo {}" style="--ic-brand: {}" aria-hidden="true">{}</span>',
+        f"ic-logo-{size}" if size else "",
+        provider.colour if provider else "#5b6472",
+        html.monogram(name),
+    )
+
+
+@register.filter
+def waits(seconds: Any) -> str:
+    """Waits in words: ``5 min, 1 h, 1 d``."""
+    return ", ".join(map(_wait, seconds or [])) or "no further tries"
+
+
+@register.filter
+def get(mapping: Any, key: Any) -> Any:
+    """An entry of a dict, or None."""
+    return mapping.get(key) if hasattr(mapping, "get") else None
+
+
+@register.inclusion_tag("parts/json.html")
+def json_block(value: Any, title: str = "Data", *, open: bool = False) -> dict[str, Any]:
+    """Pretty JSON (or text), folded."""
+    return {"text": html.pretty(value) if value not in (None, "", b"") else "", "title": title, "open": open}
+
+
+def _provider(slug: str) -> Provider | None:
+    try:
+        return get_provider(slug)
+    except KeyError:
+        return None
+
+
+def _wait(seconds: int) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,161 @@
+"""Admin pages of events: the list, one event's story, and a test event sent by hand."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import FieldTextFilter
+from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
+
+from hub.accounts.access import organizations_for
+from hub.accounts.filters import TextChoicesFilter
+from hub.accounts.models import Role
+from hub.accounts.pages import Deed, HubAdmin, Told
+from hub.delivery.admin import search_rows
+from hub.delivery.models import QueueItem, State
+from hub.events import route_admin
+from hub.events.forms import EventTypeForm, TestEventForm, known_types
+from hub.events.models import Event, EventType
+from hub.events.replay import replay_event
+from hub.events.story import story
+from hub.lib.html import badge, moment
+
+__all__ = ["EventAdmin", "EventTypeAdmin", "route_admin"]
+
+#: How a step of the story looks.
+TONES = {"ok": "good", "error": "bad", "waiting": "warn", "info": "mute"}
+
+
+class OriginFilter(TextChoicesFilter):
+    """By the way it came in."""
+
+    title = "origin"
+    parameter_name = "origin"
+    options = [("api", "API"), ("webhook", "Webhook"), ("admin", "Sent by hand"), ("replay", "Replay")]
+
+
+@admin.register(Event)
+class EventAdmin(HubAdmin):
+    """Everything that happened; an event's page tells what became of it."""
+
+    read_only = True
+    paginator = InfinitePaginator
+    list_display = ("what", "shown_outcome", "shown_origin", "when")
+    list_display_links = ("what",)
+    list_filter = (("type", FieldTextFilter), OriginFilter)
+    search_fields = ("subject", "type", "idempotency_key")
+    search_help_text = "Type, subject, idempotency key or event id"
+    ordering = ("-id",)
+    sortable_by = ()
+    page_template = "events/event.html"
+    list_before_template = "events/list_before.html"
+    deeds = (
+        Deed(
+            "replay",
+            "Replay",
+            "repeat",
+            confirm="Send this event again by the routes of today? The providers will act a second time.",
+        ),
+    )
+
+    def get_urls(self) -> list[URLPattern]:
+        send = path("send/", self.admin_site.admin_view(self.send_view), name="events_event_send")
+        return [send, *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        items = QueueItem.objects.filter(source_type="event", source_id=OuterRef("pk"))
+        return (
+            super()
+            .get_queryset(request)
+            .defer("data")
+            .annotate(
+                has_failed=Exists(items.filter(state=State.FAILED)),
+                has_open=Exists(items.filter(state__in=(State.PENDING, State.PROCESSING))),
+                has_items=Exists(items),
+            )
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        columns = ("subject", "type", "idempotency_key")
+        return search_rows(queryset, search_term, ("id",), columns), False
+
+    def page_context(self, request: HttpRequest, row: Event) -> dict[str, Any]:
+        told = story(row)
+        return {"story": told, "tones": TONES, "tone": TONES[told.state]}
+
+    def do_replay(self, request: HttpRequest, row: Event) -> Told:
+        """Queue the event anew."""
+        items = replay_event(row)
+        if not items:
+            return Told("No route wants this event now, so nothing was queued.", ok=False)
+        return Told(f"Queued again: {len(items)} {'delivery' if len(items) == 1 else 'deliveries'}.")
+
+    def send_view(self, request: HttpRequest) -> HttpResponse:
+        """Send a test event (operators and admins)."""
+        mine = organizations_for(request.user, Role.OPERATOR).order_by("name")
+        if not mine:
+            raise PermissionDenied
+        form = TestEventForm(request.POST or None, organizations=mine)
+        if request.method == "POST" and form.is_valid() and (accepted := form.send()) is not None:
+            return HttpResponseRedirect(self.url("change", accepted.event_id))
+        response = self.render(
+            request,
+            "events/send.html",
+            title="Send a test event",
+            form=form,
+            one_organization=len(mine) == 1,
+            types=known_types(mine),
+        )
+        response.status_code = 422 if form.errors else 200
+        return response
+
+    @display(description="Event")
+    def what(self, event: Event) -> SafeString:
+        return format_html('{}<br><span class="ic-dim ic-small">{}</span>', event.type, event.subject)
+
+    @display(description="What became of it")
+    def shown_outcome(self, event: Any) -> SafeString:
+        if event.has_failed:
+            return badge("Delivery failed", "bad")
+        if event.has_open:
+            return badge("Under way", "info")
+        return badge("Delivered", "good") if event.has_items else badge("No route wanted it", "mute")
+
+    @display(description="Came by")
+    def shown_origin(self, event: Event) -> str:
+        return dict(OriginFilter.options).get(event.origin, event.origin)
+
+    @display(description="Received")
+    def when(self, event: Event) -> SafeString:
+        return moment(event.received_at)
+
+
+@admin.register(EventType)
+class EventTypeAdmin(HubAdmin):
+    """Types of events that are registered, with an optional schema."""
+
+    form = EventTypeForm
+    list_display = ("name", "description", "shown_schema")
+    search_fields = ("name", "description")
+    fieldsets = (
+        (None, {"fields": ("organization", "name", "description", "on_invalid")}),
+        ("Schema and example", {"fields": ("schema", "example")}),
+    )
+
+    @display(description="Schema")
+    def shown_schema(self, row: EventType) -> SafeString:
+        if row.schema is None:
+            return badge("Anything goes", "mute")
+        return (
+            badge("Refuses", "warn")
+            if row.on_invalid == EventType.OnInvalid.REJECT
+            else badge("Warns", "info")
+        )

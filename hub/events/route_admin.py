@@ -1,0 +1,147 @@
+"""Admin pages of routes."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+
+from hub.accounts.access import may, organizations_for
+from hub.accounts.models import Role
+from hub.accounts.pages import Deed, HubAdmin, Panel, Told, register_panel
+from hub.connections.filters import IntegrationFilter
+from hub.connections.models import Integration
+from hub.events.forms import FallbackForm, RouteForm, action_map
+from hub.events.models import Route, RouteFallback
+from hub.lib.html import badge
+from hub.mapping.models import FieldMapping
+
+
+class FallbackInline(TabularInline):
+    """Where an event goes when the integrations before it fail."""
+
+    model = RouteFallback
+    form = FallbackForm
+    extra = 0
+    verbose_name_plural = "Fallbacks: tried in this order when the integration above fails"
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return organizations_for(request.user).exists()
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if obj is None or not obj.pk:
+            return organizations_for(request.user, Role.ADMIN).exists()
+        return may(request.user, obj.organization, Role.ADMIN)
+
+    has_add_permission = has_change_permission
+    has_delete_permission = has_change_permission
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.related_model in (Integration, FieldMapping):
+            mine = organizations_for(request.user, Role.ADMIN)
+            kwargs["queryset"] = db_field.related_model._default_manager.filter(organization__in=mine)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+@admin.register(Route)
+class RouteAdmin(HubAdmin):
+    """Which events go where."""
+
+    form = RouteForm
+    list_display = ("name", "takes", "goes_to", "shown_enabled")
+    list_select_related = ("integration", "mapping")
+    list_filter = ("enabled", IntegrationFilter)
+    search_fields = ("name", "type_pattern", "action")
+    prepopulated_fields = {"slug": ("name",)}
+    inlines = (FallbackInline,)
+    actions = ("enable", "disable")
+    change_form_after_template = "events/route_after.html"
+    list_before_template = "events/route_before.html"
+    deeds = (Deed("toggle", "Switch on or off", "toggle_on", Role.ADMIN),)
+    fieldsets = (
+        (None, {"fields": ("organization", "name", "slug", "enabled")}),
+        ("Which events", {"fields": ("type_pattern", "filter")}),
+        ("Where to", {"fields": ("integration", "action", "mapping")}),
+        ("How", {"fields": ("priority", "delay", "purpose")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Route]:
+        return super().get_queryset(request).annotate(fallback_count=Count("fallbacks"))
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else self.prepopulated_fields
+
+    def get_list_display(self, request: HttpRequest) -> list[str] | tuple[str, ...]:
+        columns = list(super().get_list_display(request))
+        if organizations_for(request.user, Role.ADMIN).exists():
+            columns[columns.index("shown_enabled")] = "toggle"
+        return columns
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> Any:
+        mine = Integration.objects.filter(organization__in=organizations_for(request.user))
+        return super().render_change_form(request, {**context, "action_map": action_map(mine)}, **kwargs)
+
+    def do_toggle(self, request: HttpRequest, row: Route) -> Told:
+        """Switch a route on or off, and stay in the list."""
+        row.enabled = not row.enabled
+        row.save(update_fields=["enabled", "updated_at"])
+        state = "on: new events travel by it" if row.enabled else "off: it takes no new events"
+        return Told(f"“{row}” is {state}.", url=self.url("changelist"))
+
+    @action(description="Switch on", permissions=["change"], icon="toggle_on")
+    def enable(self, request: HttpRequest, queryset: QuerySet[Route]) -> None:
+        """Switch the chosen routes on."""
+        count = self.within_role(request, queryset, Role.ADMIN).order_by().update(enabled=True)
+        self.message_user(request, f"{count} switched on.")
+
+    @action(description="Switch off", permissions=["change"], icon="toggle_off")
+    def disable(self, request: HttpRequest, queryset: QuerySet[Route]) -> None:
+        """Switch the chosen routes off."""
+        count = self.within_role(request, queryset, Role.ADMIN).order_by().update(enabled=False)
+        self.message_user(request, f"{count} switched off.")
+
+    @display(description="Takes")
+    def takes(self, row: Route) -> SafeString:
+        condition = format_html("<br>if {}", row.filter) if row.filter else ""
+        return format_html('<span class="ic-mono">{}{}</span>', row.type_pattern, condition)
+
+    @display(description="Goes to")
+    def goes_to(self, row: Any) -> SafeString:
+        more = (
+            f", {row.fallback_count} fallback{'s' if row.fallback_count > 1 else ''}"
+            if row.fallback_count
+            else ""
+        )
+        by = f", mapped by {row.mapping.name}" if row.mapping else ""
+        return format_html(
+            '{}<br><span class="ic-dim ic-small">{}{}{}</span>', row.integration.name, row.action, by, more
+        )
+
+    @display(description="State")
+    def shown_enabled(self, row: Route) -> SafeString:
+        return badge("On", "good") if row.enabled else badge("Off", "mute")
+
+    @display(description="State")
+    def toggle(self, row: Route) -> SafeString:
+        # A button of the list's own form, which brings the token that Django asks for.
+        return format_html(
+            '{} <button type="submit" class="ic-button ic-tight" formaction="{}">{}</button>',
+            self.shown_enabled(row),
+            self.url("do", row.pk, "toggle"),
+            "Switch off" if row.enabled else "Switch on",
+        )
+
+
+def _integration_panel(request: HttpRequest, integration: Integration) -> dict[str, Any]:
+    return {
+        "routes": Route.objects.filter(integration=integration).select_related("mapping"),
+        "fallbacks": RouteFallback.objects.filter(integration=integration).select_related("route"),
+        "may_admin": may(request.user, integration.organization, Role.ADMIN),
+    }
+
+
+register_panel(Integration, Panel("events/integration_panel.html", _integration_panel, order=40))

@@ -1,0 +1,173 @@
+"""Admin pages of field mappings: the list and the rules editor."""
+
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.safestring import SafeString
+from django.utils.text import slugify
+from unfold.decorators import display
+
+from hub.accounts.access import may, organizations_for
+from hub.accounts.models import Organization, Role
+from hub.accounts.pages import HubAdmin
+from hub.lib.html import badge, moment
+from hub.mapping.actions import find_action, target_choices
+from hub.mapping.engine import Problem, validate_rules
+from hub.mapping.models import FieldMapping
+from hub.mapping.targets import target_fields
+from hub.mapping.transforms import catalogue
+from integrations.base.registry import providers
+
+
+class MappingForm(forms.ModelForm):
+    """What the editor sends. ``rules`` is JSON made by its script; ``problems`` belong to rules."""
+
+    organization = forms.ModelChoiceField(Organization.objects.none(), empty_label=None)
+    slug = forms.SlugField(required=False, max_length=60)
+    target = forms.CharField(label="Made for", required=False)
+    rules = forms.JSONField(required=False)
+
+    class Meta:
+        model = FieldMapping
+        fields = ("organization", "name", "slug", "rules")
+
+    def __init__(self, *args: Any, organizations: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            del self.fields["organization"]
+        else:
+            self.fields["organization"] = forms.ModelChoiceField(organizations, empty_label=None)
+        self.problems: list[Problem] = []
+        self.gaps: list[Problem] = []
+
+    def clean(self) -> dict[str, Any]:
+        """Check the rules; what is only not finished yet (an unfilled field) does not stop saving."""
+        cleaned = super().clean() or {}
+        cleaned["rules"] = cleaned.get("rules") or []
+        cleaned["slug"] = cleaned.get("slug") or slugify(cleaned.get("name", ""))[:60]
+        provider, _, name = cleaned.get("target", "").partition(":")
+        action = find_action(provider, name)
+        self.instance.provider_slug, self.instance.action = (provider, name) if action else ("", "")
+        found = validate_rules(cleaned["rules"], action.input if action else None)
+        self.problems = [problem for problem in found if problem.rule or not problem.target]
+        self.gaps = [problem for problem in found if not problem.rule and problem.target]
+        if self.problems:
+            self.add_error(None, "Some rules cannot be used as they are; they are marked below.")
+        self._check_slug(cleaned)
+        return cleaned
+
+    def _check_slug(self, cleaned: dict[str, Any]) -> None:
+        owner = cleaned.get("organization") or (self.instance.organization if self.instance.pk else None)
+        rows = FieldMapping.objects.filter(organization=owner, slug=cleaned["slug"])
+        if owner is not None and rows.exclude(pk=self.instance.pk).exists():
+            self.add_error("name", "Another mapping has this name or short name; choose another.")
+
+
+@admin.register(FieldMapping)
+class FieldMappingAdmin(HubAdmin):
+    """How events become the input of actions."""
+
+    list_display = ("name", "made_for", "rule_count", "changed")
+    search_fields = ("name", "slug", "action")
+    list_before_template = "mapping/list_before.html"
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The editor, empty."""
+        if not organizations_for(request.user, Role.ADMIN).exists():
+            raise PermissionDenied
+        return self._editor(request, FieldMapping(), editable=True)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The editor; read-only for viewers and operators."""
+        row: FieldMapping = self.row(request, object_id)
+        editable = may(request.user, row.organization, Role.ADMIN)
+        if request.method == "POST" and not editable:
+            raise PermissionDenied
+        return self._editor(request, row, editable=editable)
+
+    def _editor(self, request: HttpRequest, row: FieldMapping, *, editable: bool) -> HttpResponse:
+        mine = organizations_for(request.user, Role.ADMIN).order_by("name")
+        data = request.POST if request.method == "POST" else None
+        form = MappingForm(data, instance=row, organizations=mine)
+        if request.method == "POST" and form.is_valid():
+            saved = form.save()
+            self._tell(request, saved, form.gaps)
+            return HttpResponseRedirect(self.url("change", saved.pk))
+        response = self.render(
+            request,
+            "mapping/editor.html",
+            row if row.pk else None,
+            title=str(row) if row.pk else "New mapping",
+            form=form,
+            mapping=row,
+            editable=editable,
+            organizations=mine,
+            target=self._chosen_target(request, row),
+            targets=target_choices(),
+            editor=self._editor_data(form, row),
+            delete_url=self.url("delete", row.pk) if row.pk and editable else "",
+        )
+        response.status_code = 422 if form.errors else 200
+        return response
+
+    def _tell(self, request: HttpRequest, saved: FieldMapping, gaps: list[Problem]) -> None:
+        if not gaps:
+            messages.success(request, f"“{saved}” is saved. New deliveries use it at once.")
+            return
+        names = ", ".join(problem.target for problem in gaps)
+        messages.warning(request, f"“{saved}” is saved, but nothing fills what the action needs: {names}.")
+
+    def _chosen_target(self, request: HttpRequest, row: FieldMapping) -> str:
+        given = request.POST.get("target", request.GET.get("target", ""))
+        return given or (f"{row.provider_slug}:{row.action}" if row.action else "")
+
+    def _editor_data(self, form: MappingForm, row: FieldMapping) -> dict[str, Any]:
+        rules: Any = row.rules
+        if form.is_bound:
+            try:
+                rules = json.loads(form.data.get("rules") or "[]")
+            except ValueError:
+                rules = []
+        problems = [{"rule": problem.rule, "text": _sentence(problem)} for problem in form.problems]
+        return {
+            "rules": rules,
+            "problems": problems,
+            "transforms": catalogue(),
+            "targets": {
+                f"{slug}:{action.name}": target_fields(action.input)
+                for slug, provider in providers().items()
+                for action in provider.actions
+            },
+        }
+
+    @display(description="Made for")
+    def made_for(self, row: FieldMapping) -> str:
+        action = find_action(row.provider_slug, row.action)
+        if action is None:
+            return row.action or "any action"
+        return f"{providers()[row.provider_slug].name}: {action.label}"
+
+    @display(description="Rules")
+    def rule_count(self, row: FieldMapping) -> SafeString | int:
+        return len(row.rules) or badge("Empty", "warn")
+
+    @display(description="Changed", ordering="updated_at")
+    def changed(self, row: FieldMapping) -> SafeString:
+        return moment(row.updated_at)
+
+
+def _sentence(problem: Problem) -> str:
+    got = f"Got {problem.value}, expected" if problem.value else "Expected"
+    return f"{got} {problem.expectation}."
