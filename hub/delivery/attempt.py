@@ -62,7 +62,13 @@ def make_attempt(work: Work, clock: Callable[[], datetime]) -> Attempt:
 def _deliver(work: Work, now: datetime, exchanges: list[Exchange]) -> Result:
     if work.envelope is None:
         raise PermanentError("The event is gone: it was erased or its retention has passed.")
-    action = work.connection.provider.action(work.item.action)
+    try:
+        action = work.connection.provider.action(work.item.action)
+    except KeyError as error:
+        raise PermanentError(
+            f"{work.connection.provider.name} has no such action. {error.args[0]}",
+            hint="Choose another action in the route, then replay the event.",
+        ) from error
     try:
         data = build_input(action, work.rules, work.envelope)
     except InputError as error:

@@ -1,0 +1,48 @@
+"""A receiver on loopback that keeps which idempotency keys reached it."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Sink:
+    """Counts the ``webhook-id`` of every message that it answered."""
+
+    def __init__(self, port: int):
+        self.url = f"http://127.0.0.1:{port}/"
+        self.host = f"127.0.0.1:{port}"
+        self.keys: Counter[str] = Counter()
+
+
+@contextmanager
+def listening() -> Iterator[Sink]:
+    """Run a sink for as long as the block lasts."""
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            with lock:
+                sink.keys[self.headers["webhook-id"]] += 1
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: object) -> None:
+            """Keep the tests' output quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    sink = Sink(server.server_address[1])
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield sink
+    finally:
+        server.shutdown()
+        server.server_close()
