@@ -27,7 +27,9 @@ def sample_value(field: Field) -> Any:
         return field.default
     if field.example == "" and field.choices:
         return field.choices[0][0]
-    return field.clean(field.example) if field.example else None
+    if not field.example:
+        return None
+    return field.clean(field.example) if field.kind in ("number", "list", "boolean") else field.example
 
 
 def sample_values(
