@@ -174,3 +174,9 @@ def _wait(response: Mapping[str, Any]) -> float | None:
     """Seconds from Retry-After, which SES itself does not send, but what stands before it may."""
     headers = response["ResponseMetadata"].get("HTTPHeaders") or {}
     return standard_retry_after(Response(0, {name.lower(): value for name, value in headers.items()}))
+
+
+def forget() -> None:
+    """Drop every kept client."""
+    _client.cache_clear()
+    _session.cache_clear()
