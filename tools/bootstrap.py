@@ -79,7 +79,7 @@ def install_with_uv(lock: str) -> bool:
         command = pip("install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target", str(UV_FOLDER))
         if not quiet([*command, "--require-hashes", "-r", str(ROOT / INSTALLER_LOCK)]):
             return False
-    command = [str(uv), "pip", "install", "--quiet", "--python", str(PYTHON), "--require-hashes", "-r", lock]
+    command = [str(uv), "pip", "sync", "--quiet", "--python", str(PYTHON), "--require-hashes", lock]
     return quiet(command, env={**uv_settings(), **os.environ})
 
 

@@ -66,7 +66,8 @@ def processes(options: Options) -> list[Child]:
     web += ["--no-ws", "--log-level", "error", "--workers-kill-timeout", "10", "hub.wsgi:application"]
     sandbox = Child("sandbox", "integrations.base.sandbox", ["--port", str(options.sandbox_port)])
     if options.embedded:
-        workers = [Child("worker", "django", ["worker"]), Child("scheduler", "django", ["scheduler"])]
+        # The scheduler is a thread of the worker: a process of its own would cost 100 MiB to wait in.
+        workers = [Child("worker", "django", ["worker", "--with-scheduler"])]
     else:
         celery = ["-A", "hub"]
         workers = [

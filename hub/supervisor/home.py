@@ -13,6 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+#: Bytes of the path of a Unix socket (Linux takes 107, macOS 103).
+LONGEST_SOCKET = 103
 
 
 class Problem(Exception):
@@ -49,6 +51,8 @@ def read_options(environ: MutableMapping[str, str]) -> Options:
         HUB_SANDBOX_URL=environ.get("HUB_SANDBOX_URL") or f"http://127.0.0.1:{sandbox_port}",
         DJANGO_SETTINGS_MODULE=environ.get("DJANGO_SETTINGS_MODULE", "hub.settings"),
         PYTHONUNBUFFERED="1",
+        # Many threads with a memory pool each would keep much of what they once used.
+        MALLOC_ARENA_MAX=environ.get("MALLOC_ARENA_MAX", "2"),
         # Warnings are for those who change the code; the test suite shows them.
         PYTHONWARNINGS=environ.get("PYTHONWARNINGS", "ignore"),
     )
@@ -125,6 +129,8 @@ def make_home(home: Path) -> int:
 
     Raise Problem where the folder cannot be written or another supervisor holds it.
     """
+    if len(os.fsencode(home / "wake-0000000.sock")) > LONGEST_SOCKET:
+        raise Problem(f"The path {home} is too long for a socket in it. Set HUB_HOME to a shorter one.")
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         home.chmod(0o700)
