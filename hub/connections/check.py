@@ -63,7 +63,11 @@ def _prove(
 ) -> Result:
     connection = open_connection(integration, transport=transport, sandbox_url=sandbox_url)
     context = connection.context(f"test_{integration.pk}", exchanges=exchanges)
-    return prove(connection.provider, integration.auth_key, context)
+    try:
+        return prove(connection.provider, integration.auth_key, context)
+    except IntegrationError as error:
+        error.mask(connection.redactor.text)
+        raise
 
 
 def _since(started: float) -> int:

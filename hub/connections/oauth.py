@@ -90,14 +90,19 @@ def _exchanged(
     if not code or redirect_uri != sign_in.redirect_uri:
         raise OAuthError("The provider's answer does not fit this sign-in. Begin again.", integration.pk)
     connection = open_connection(integration, transport=transport, sandbox_url=sandbox_url)
-    return oauth.exchange_code(
-        _grant(connection),
-        connection.oauth_client(),
-        connection.bare_http(),
-        code=code,
-        redirect_uri=redirect_uri,
-        verifier=str(sign_in.verifier),
-    )
+    connection.redactor.add(code, sign_in.verifier)
+    try:
+        return oauth.exchange_code(
+            _grant(connection),
+            connection.oauth_client(),
+            connection.bare_http(),
+            code=code,
+            redirect_uri=redirect_uri,
+            verifier=str(sign_in.verifier),
+        )
+    except IntegrationError as failure:
+        failure.mask(connection.redactor.text)
+        raise
 
 
 def _store(integration: Integration, tokens: oauth.TokenSet) -> None:

@@ -69,6 +69,7 @@ class TokenSource:
         try:
             self._credential = renewed(self._credential, refused, self._ask(http))
         except IntegrationError as error:
+            error.mask(self._redactor.text)
             self._tell(http, before, started, error)
             raise
         self._learn(self._credential.tokens or {})

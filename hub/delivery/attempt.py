@@ -74,4 +74,8 @@ def _deliver(work: Work, now: datetime, exchanges: list[Exchange]) -> Result:
     except InputError as error:
         raise error.as_permanent() from error
     context = work.connection.context(work.item.idempotency_key, now=now, exchanges=exchanges)
-    return action.run(context, data)
+    try:
+        return action.run(context, data)
+    except IntegrationError as error:
+        error.mask(work.connection.redactor.text)
+        raise

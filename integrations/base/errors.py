@@ -4,7 +4,7 @@ An action raises one of these and nothing else; ``delivery`` decides by the clas
 a sentence for the admin, never a stack trace, and holds no secret.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 
 class IntegrationError(Exception):
@@ -19,6 +19,11 @@ class IntegrationError(Exception):
         self.message = message
         self.hint = hint
         self.status = status
+
+    def mask(self, hide: Callable[[str], str]) -> None:
+        """Pass every text through ``hide``: a provider may repeat a secret in its answer."""
+        self.message, self.hint = hide(self.message), hide(self.hint)
+        self.args = (self.message,)
 
 
 class TransientError(IntegrationError):
@@ -73,3 +78,8 @@ class Rejected(PermanentError):
         """``fields``: target field → reason."""
         super().__init__(message, hint=hint, status=status)
         self.fields = dict(fields or {})
+
+    def mask(self, hide: Callable[[str], str]) -> None:
+        """The same for the reasons."""
+        super().mask(hide)
+        self.fields = {name: hide(reason) for name, reason in self.fields.items()}
