@@ -62,7 +62,8 @@ class WebhookEndpointAdmin(HubAdmin):
     search_fields = ("name", "slug", "integration__name")
     page_template = "webhooks/endpoint.html"
     deeds = (
-        Deed("switch", "Switch on or off", "toggle_on", Role.ADMIN),
+        Deed("switch-on", "Switch on", "toggle_on", Role.ADMIN, when=lambda row: not row.enabled),
+        Deed("switch-off", "Switch off", "toggle_off", Role.ADMIN, when=lambda row: row.enabled),
         Deed(
             "new-address",
             "New address",
@@ -158,11 +159,17 @@ class WebhookEndpointAdmin(HubAdmin):
         else:
             messages.success(request, "Saved. Calls that this secret proves are accepted from now on.")
 
-    def do_switch(self, request: HttpRequest, row: WebhookEndpoint) -> Told:
-        """Accept calls or refuse them."""
-        row.enabled = not row.enabled
+    def do_switch_on(self, request: HttpRequest, row: WebhookEndpoint) -> Told:
+        """Accept calls."""
+        row.enabled = True
         row.save(update_fields=["enabled", "updated_at"])
-        return Told("It accepts calls." if row.enabled else "It refuses every call from now on.")
+        return Told("It accepts calls.")
+
+    def do_switch_off(self, request: HttpRequest, row: WebhookEndpoint) -> Told:
+        """Refuse calls."""
+        row.enabled = False
+        row.save(update_fields=["enabled", "updated_at"])
+        return Told("It refuses every call from now on.")
 
     def do_new_address(self, request: HttpRequest, row: WebhookEndpoint) -> Told:
         """Give it another token."""

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
@@ -30,6 +30,7 @@ class OrganizationAdmin(HubAdmin):
     """A tenant: its own members see it, its admins rename it, superusers make new ones."""
 
     list_display = ("name", "slug", "members", "shown_created")
+    page_template = "accounts/organization.html"
     search_fields = ("name", "slug")
     fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
@@ -48,6 +49,16 @@ class OrganizationAdmin(HubAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else self.prepopulated_fields
+
+    def page_context(self, request: HttpRequest, row: Organization) -> dict[str, Any]:
+        return {
+            "memberships": row.memberships.select_related("user").order_by("user__username"),
+            "edit_url": self.url("edit", row.pk),
+        }
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        self.message_user(request, f"{obj} is saved.")
+        return HttpResponseRedirect(self.url("change", obj.pk))
 
     @display(description="Members")
     def members(self, row: Any) -> int:

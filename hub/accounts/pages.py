@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.contrib import messages
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
+from django.forms import HiddenInput
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -103,7 +105,12 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
             self.admin_site.admin_view(self.act_view),
             name=self.url_name("do"),
         )
-        return [act, *super().get_urls()]
+        edit = path(
+            "<path:object_id>/edit/",
+            self.admin_site.admin_view(self.edit_view),
+            name=self.url_name("edit"),
+        )
+        return [act, *([edit] if self.page_template and not self.read_only else []), *super().get_urls()]
 
     def url_name(self, page: str) -> str:
         """Return the name of one of the model's URLs, without the namespace."""
@@ -140,6 +147,11 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
                 raise PermissionDenied
             return HttpResponseNotAllowed(["GET"])
         return self.render(request, self.page_template, row, **self.page_context(request, row))
+
+    def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The form of a row that has a page of its own."""
+        self.row(request, object_id, self.change_role)
+        return super().change_view(request, object_id)
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Return what the page's template needs beyond ``row``, ``role``, ``buttons`` and ``panels``."""
@@ -199,6 +211,27 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
         """Return the organization where there is nothing to choose, else None."""
         mine = list(organizations_for(request.user, needed)[:2])
         return mine[0] if len(mine) == 1 else None
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Leave out Django's pop-ups beside a choice, and a choice that is none."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        choice = form.base_fields.get("organization")
+        if choice is not None and self.only_organization(request, self.change_role) is not None:
+            choice.widget = HiddenInput()
+        return form
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], **kwargs: Any
+    ) -> HttpResponse:
+        """One button that saves; no variants to think about."""
+        fewer = {"show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().render_change_form(request, {**context, **fewer}, **kwargs)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         only = self.only_organization(request, self.change_role)

@@ -85,6 +85,7 @@ class IntegrationAdmin(HubAdmin):
             path("connect/", page(views.gallery), name="connections_connect"),
             path("connect/<slug:slug>/", page(views.connect), name="connections_connect_provider"),
             path("oauth/callback/", page(views.oauth_callback), name="connections_oauth_callback"),
+            # Before the base's own page of the same name: the guided form edits an integration.
             path("<uuid:object_id>/edit/", page(views.edit), name="connections_integration_edit"),
             *super().get_urls(),
         ]

@@ -218,8 +218,7 @@ class IntegrationLogAdmin(HubAdmin):
 
     @display(description="Outcome")
     def shown_outcome(self, entry: IntegrationLog) -> SafeString:
-        label = "Succeeded" if entry.outcome == "ok" else ""
-        return state_badge(entry.outcome, label)
+        return state_badge(entry.outcome)
 
     @display(description="Message")
     def shown_message(self, entry: IntegrationLog) -> SafeString:

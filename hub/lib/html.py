@@ -34,6 +34,15 @@ TONES = {
         "bad",
     ),
 }
+#: Kinds of errors in words; any other state is its own word.
+WORDS = {
+    "ok": "Succeeded",
+    "transient": "Failed, tried again",
+    "rate_limited": "Asked to wait",
+    "auth": "Credential refused",
+    "permanent": "Gave up",
+    "rejected": "Data refused",
+}
 ICONS = {"good": "check_circle", "info": "schedule", "warn": "warning", "bad": "error", "mute": "remove"}
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (86400 * 60, 86400, "day"))
@@ -55,7 +64,7 @@ def badge(text: str, tone: str = "mute", icon: str = "") -> SafeString:
 
 def state_badge(state: str, label: str = "") -> SafeString:
     """Return the badge of a state's value; ``label`` in place of the value in words."""
-    return badge(label or state.replace("_", " ").capitalize(), tone_of(state))
+    return badge(label or WORDS.get(state) or state.replace("_", " ").capitalize(), tone_of(state))
 
 
 def ago(value: datetime, now: datetime | None = None) -> str:
@@ -79,7 +88,7 @@ def moment(value: datetime | None, *, full: bool = False, empty: str = "–") ->
         return format_html("{}", empty)
     local = timezone.localtime(value)
     absolute = format_date(local, "j M Y, H:i:s T")
-    beside = format_html(' <span class="ic-dim">{}</span>', absolute) if full else ""
+    beside = format_html(' <span class="ic-dim">· {}</span>', absolute) if full else ""
     return format_html(
         '<time datetime="{}" title="{}">{}{}</time>', value.isoformat(), absolute, ago(value), beside
     )

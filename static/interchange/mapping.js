@@ -61,16 +61,15 @@ function mappingEditor(previewUrl) {
       this.integrations = known.integrations;
       await this.$nextTick();
       this.event = this.events[0]?.id || "";
-      this.chooseIntegration();
+      await this.chooseIntegration();
       this.$watch("target", () => this.chooseIntegration());
       if (this.rules.length && this.event) this.run();
     },
-    chooseIntegration() {
-      this.$nextTick(() => {
-        if (!this.matching().some((entry) => entry.id === this.integration)) {
-          this.integration = this.matching()[0]?.id || "";
-        }
-      });
+    async chooseIntegration() {
+      await this.$nextTick();
+      if (!this.matching().some((entry) => entry.id === this.integration)) {
+        this.integration = this.matching()[0]?.id || "";
+      }
     },
     matching() {
       const provider = this.target.split(":")[0];
