@@ -108,10 +108,14 @@ class HasScope(BasePermission):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         """Whether the call may go on; raise PermissionDenied naming the scope that is missing."""
+        if not isinstance(request.auth, APIKey):
+            return False
+        if request.method not in view.allowed_methods:
+            return True  # answered with 405
         needed = getattr(view, "required_scope", None)
         if isinstance(needed, Mapping):
-            needed = needed.get(request.method)
-        if not isinstance(request.auth, APIKey) or not needed:
+            needed = needed.get("GET" if request.method == "HEAD" else request.method)
+        if not needed:
             return False
         if not request.auth.allows(needed):
             raise PermissionDenied(f"This API key does not have the scope {needed}.")

@@ -83,11 +83,8 @@ def _many(rows: list[Any], kind: str, *, measure: bool) -> Posted:
     errors: list[tuple[str, str]] = []
     for index, row in enumerate(rows):
         try:
-            if measure and (size := len(orjson.dumps(row))) > EVENT_BYTES:
-                text = (
-                    f"An event may have {human_size(EVENT_BYTES)}; {field_name('', index)} has {size} bytes."
-                )
-                raise TooLarge(text)
+            if measure:
+                _check_size(row, index)
             drafts.append(_draft(row, kind))
         except Wrong as wrong:
             errors.append((field_name(wrong.field, index), wrong.message))
@@ -102,8 +99,8 @@ def _no_number(name: str) -> None:
 
 def _check_size(row: Any, index: int) -> None:
     try:
-        size = len(orjson.dumps(row))
-    except TypeError:
+        size = len(json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"))
+    except RecursionError:
         raise Wrong("", "The event is nested too deep.") from None
     if size > EVENT_BYTES:
         limit = human_size(EVENT_BYTES)
