@@ -4,7 +4,7 @@ from typing import Any
 
 from hub.connections.check import run_connection_test
 from hub.connections.models import Integration, Status
-from hub.connections.signals import connection_tested
+from hub.connections.signals import connection_tested, token_renewed
 from hub.delivery import housekeeping, log
 from hub.delivery.jobs import register_scheduled_job
 from hub.delivery.models import LogKind
@@ -20,6 +20,7 @@ def register() -> None:
     register_scheduled_job("connection tests", HOUR, test_connections)
     register_scheduled_job("prune", DAY, housekeeping.prune)
     connection_tested.connect(_log_test, dispatch_uid="delivery-log")
+    token_renewed.connect(_log_token, dispatch_uid="delivery-log")
 
 
 def test_connections() -> int:
@@ -37,4 +38,21 @@ def _log_test(sender: Any, *, integration: Any, outcome: Any, exchanges: Any = (
         hint=outcome.hint,
         exchanges=exchanges,
         duration_ms=outcome.latency_ms,
+    )
+
+
+def _log_token(
+    sender: Any, *, integration_id: Any, error: Any, exchanges: Any, latency_ms: int, **_: Any
+) -> None:
+    integration = Integration.objects.filter(pk=integration_id).first()
+    if integration is None:
+        return
+    log.record(
+        integration,
+        LogKind.TOKEN,
+        error.kind if error else "ok",
+        error.message if error else "The access token was renewed.",
+        hint=error.hint if error else "",
+        exchanges=exchanges,
+        duration_ms=latency_ms,
     )

@@ -194,6 +194,20 @@ class _Adapter(HTTPAdapter):
             "https": type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": tls}),
         }
 
+    def get_connection_with_tls_context(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the host's pool; there are neither proxies nor certificates per request."""
+        return self.poolmanager.connection_from_url(request.url)
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        """Return path and query; there is no proxy that would need more."""
+        return str(request.path_url)
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        """Return the answer without looking for cookies, which are never kept."""
+        response = requests.Response()
+        response.raw = resp
+        return response
+
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Leave verification to the context: requests would load all authorities per connection."""
         conn.cert_reqs = "CERT_REQUIRED"
