@@ -7,7 +7,7 @@ from django.db import transaction
 
 from hub.connections.models import Integration
 from hub.delivery import log
-from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
+from hub.delivery.models import LogKind, QueueItem, State
 
 AT_ONCE = 200
 
@@ -25,16 +25,16 @@ def to_next_target(integration: Integration, reason: str, now: datetime) -> int:
         entries = [_move(item, integration, reason, now) for item in moved]
         fields = ["target_index", "integration", "action", "mapping", "tries"]
         QueueItem.objects.bulk_update(moved, fields)
-        IntegrationLog.objects.bulk_create(entries)
+        log.write(entries)
     return len(moved)
 
 
-def _move(item: QueueItem, integration: Integration, reason: str, now: datetime) -> IntegrationLog:
+def _move(item: QueueItem, integration: Integration, reason: str, now: datetime) -> log.Entry:
     item.target_index += 1
     stop = item.targets[item.target_index]
-    entry = log.build(
-        integration.pk,
+    entry = log.Entry(
         item.organization_id,
+        integration.pk,
         LogKind.DELIVERY,
         "diverted",
         f"{integration.name}: {reason}. The delivery goes to the next fallback.",

@@ -39,16 +39,16 @@ def _return_expired(now: datetime) -> int:
         QueueItem.objects.filter(pk__in=[item.pk for item in expired]).update(
             state=State.PENDING, due_at=now, lease_owner="", lease_until=None
         )
-        IntegrationLog.objects.bulk_create(entries)
+        log.write(entries)
     if expired:
         logger.warning("%d deliveries were returned to the queue: their worker is gone", len(expired))
     return len(expired)
 
 
-def _lost_lease(item: QueueItem, now: datetime) -> IntegrationLog:
-    return log.build(
-        item.integration_id,
+def _lost_lease(item: QueueItem, now: datetime) -> log.Entry:
+    return log.Entry(
         item.organization_id,
+        item.integration_id,
         LogKind.DELIVERY,
         "lease_expired",
         "The worker that held this delivery is gone; it is tried again with the same idempotency key.",

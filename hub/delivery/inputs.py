@@ -10,6 +10,7 @@ from hub.delivery.sources import Envelope
 from hub.mapping.engine import MappingError, map_event
 from hub.mapping.values import shown
 from integrations.base.errors import PermanentError, Rejected
+from integrations.base.inputs import sentence
 from integrations.base.provider import Action
 
 
@@ -40,7 +41,7 @@ class InputError(Exception):
 
 
 def build_input(action: Action, rules: Sequence[Mapping[str, Any]] | None, envelope: Envelope) -> BaseModel:
-    """Return the input of ``action``; without rules the event's data is taken as it is.
+    """Return the input of ``action``; without rules the event's data (or the whole event) is taken as it is.
 
     Raises InputError.
     """
@@ -53,7 +54,7 @@ def build_input(action: Action, rules: Sequence[Mapping[str, Any]] | None, envel
             ]
             raise InputError(problems, "Correct the mapping or the event, then replay it.") from error
     else:
-        values = _data_as_input(envelope)
+        values = envelope.as_dict() if action.whole_event else _data_as_input(envelope)
     try:
         return action.input.model_validate(values)
     except ValidationError as error:
@@ -73,7 +74,7 @@ def _problems(error: ValidationError, rules: Sequence[Mapping[str, Any]] | None)
     for entry in error.errors(include_url=False):
         field = ".".join(str(part) for part in entry["loc"])
         rule = _rule_of(field, rules or ())
-        reason = entry["msg"].removeprefix("Value error, ")
+        reason = sentence(entry)
         got = "" if entry["type"] == "missing" else f" (got {shown(entry['input'])})"
         by = f" filled by rule {rule}" if rule else ""
         place = f"Field {field}{by}: " if field else ""

@@ -26,9 +26,9 @@ def settlement_of(attempt: Attempt, integration: Integration, now: datetime) -> 
     result = attempt.result
     told = (result.message if result else "") or (error.message if error else "") or decision.reason
     message = f"{told} {decision.reason}" if error else told
-    entry = log.build(
-        integration.pk,
+    entry = log.Entry(
         item.organization_id,
+        integration.pk,
         LogKind.DELIVERY,
         error.kind if error else "ok",
         message,

@@ -4,16 +4,18 @@ Plain SQL, because a claim or a settle of a hundred items must cost a few statem
 instances; the same text serves SQLite and PostgreSQL but for ``SKIP LOCKED``.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection, transaction
 
-from hub.delivery.models import IntegrationLog, State
+from hub.delivery import log
+from hub.delivery.log import db_key, db_time
+from hub.delivery.models import QueueItem, State
 
 #: A low priority is claimed as if it were due this many seconds later at most.
 _LATEST_ORDER = 3600
@@ -35,7 +37,7 @@ _SETTLE = """
     SET state = %s, due_at = %s, claim_order = %s, attempts = %s, tries = %s, target_index = %s,
         integration_id = %s, action = %s, mapping_id = %s, last_error_kind = %s, last_error = %s,
         external_id = %s, result = %s, finished_at = %s, lease_owner = '', lease_until = NULL
-    WHERE id = %s AND fence = %s AND state = 'processing'
+    WHERE id = %s AND fence = %s AND state IN ('processing', 'pending')
 """
 _GIVE_BACK = """
     UPDATE delivery_queueitem SET state = 'pending', lease_owner = '', lease_until = NULL
@@ -102,13 +104,13 @@ class Settlement:
     error: str
     external_id: str
     result: Any
-    log: IntegrationLog
+    log: log.Entry
 
 
 def lanes_with_due_items(now: datetime) -> list[UUID]:
     """Return the integrations that have something due."""
     with connection.cursor() as cursor:
-        cursor.execute(_LANES, [now.timestamp() + _LATEST_ORDER, _time(now)])
+        cursor.execute(_LANES, [now.timestamp() + _LATEST_ORDER, db_time(now)])
         return [_uuid(row[0]) for row in cursor.fetchall()]
 
 
@@ -116,12 +118,12 @@ def claim(integration_id: UUID, limit: int, owner: str, lease: float, now: datet
     """Take up to ``limit`` due items of one integration for ``lease`` seconds, most important first."""
     lock = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     values = [
-        _key(integration_id),
+        db_key(integration_id),
         now.timestamp() + _LATEST_ORDER,
-        _time(now),
+        db_time(now),
         limit,
         owner,
-        _time(now + timedelta(seconds=lease)),
+        db_time(now + timedelta(seconds=lease)),
     ]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_CLAIM.replace("/* lock */", lock), values)
@@ -134,27 +136,36 @@ def settle(settlements: Sequence[Settlement], now: datetime) -> list[Settlement]
     Return those that were stale: somebody else holds the item by now (their fence is newer), so
     that only the log entry was kept.
     """
-    stale = []
     with transaction.atomic(), connection.cursor() as cursor:
-        for settlement in settlements:
-            cursor.execute(_SETTLE, _settle_values(settlement, now))
-            if cursor.rowcount == 0:
-                stale.append(settlement)
+        cursor.executemany(_SETTLE, [_settle_values(settlement, now) for settlement in settlements])
+        stale = [] if cursor.rowcount == len(settlements) else _stale(settlements)
         for settlement in stale:
             settlement.log.message = f"Came too late, another worker has the item. {settlement.log.message}"
-        IntegrationLog.objects.bulk_create([settlement.log for settlement in settlements])
+        log.write(settlement.log for settlement in settlements)
     return stale
+
+
+def _stale(settlements: Sequence[Settlement]) -> list[Settlement]:
+    """Of settlements just written, return those whose item is not as they left it."""
+    fences = dict(
+        QueueItem.objects.filter(pk__in=[settlement.item.id for settlement in settlements])
+        .exclude(state=State.PROCESSING)
+        .values_list("pk", "fence")
+    )
+    return [
+        settlement for settlement in settlements if fences.get(settlement.item.id) != settlement.item.fence
+    ]
 
 
 def give_back(items: Iterable[Claimed]) -> None:
     """Return claimed items unsent; they are due at once."""
-    _each(_GIVE_BACK, [[_key(item.id), item.fence] for item in items])
+    _each(_GIVE_BACK, [[db_key(item.id), item.fence] for item in items])
 
 
 def extend(items: Iterable[Claimed], lease: float, now: datetime) -> None:
     """Hold items for ``lease`` more seconds."""
-    until = _time(now + timedelta(seconds=lease))
-    _each(_EXTEND, [[until, _key(item.id), item.fence] for item in items])
+    until = db_time(now + timedelta(seconds=lease))
+    _each(_EXTEND, [[until, db_key(item.id), item.fence] for item in items])
 
 
 def _each(sql: str, rows: list[list[Any]]) -> None:
@@ -168,38 +179,30 @@ def _settle_values(settlement: Settlement, now: datetime) -> list[Any]:
     integration_id, action, mapping_id = item.target(settlement.target_index)
     return [
         settlement.state.value,
-        _time(settlement.due_at),
+        db_time(settlement.due_at),
         settlement.due_at.timestamp() - item.priority,
         settlement.attempts,
         settlement.tries,
         settlement.target_index,
-        _key(integration_id),
+        db_key(integration_id),
         action,
         mapping_id,
         settlement.error_kind,
         settlement.error[:1000],
         settlement.external_id[:200],
-        None if settlement.result is None else json.dumps(settlement.result),
-        None if settlement.state == State.PENDING else _time(now),
-        _key(item.id),
+        None if settlement.result is None else orjson.dumps(settlement.result, default=str).decode(),
+        None if settlement.state == State.PENDING else db_time(now),
+        db_key(item.id),
         item.fence,
     ]
 
 
 def _claimed(row: Sequence[Any]) -> Claimed:
-    targets = json.loads(row[5]) if isinstance(row[5], str) else row[5]
+    targets = orjson.loads(row[5]) if isinstance(row[5], str) else row[5]
     return Claimed(
         _uuid(row[0]), row[1], _uuid(row[2]), row[3], row[4], targets, row[6], row[7], _uuid(row[8]), *row[9:]
     )
 
 
-def _key(value: UUID) -> Any:
-    return value if connection.features.has_native_uuid_field else value.hex
-
-
 def _uuid(value: Any) -> UUID:
     return value if isinstance(value, UUID) else UUID(hex=value)
-
-
-def _time(value: datetime) -> Any:
-    return connection.ops.adapt_datetimefield_value(value)

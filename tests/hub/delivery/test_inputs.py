@@ -37,6 +37,16 @@ def test_without_rules_the_data_is_the_input():
         assert build_input(ACTION, rules, envelope(data)) == Invoice(**data)
 
 
+def test_an_action_may_take_the_whole_event():
+    class Told(BaseModel):
+        type: str
+        subject: str
+        data: list[int]
+
+    action = Action("demo.tell", "Tell", Told, lambda ctx, data: Result(), whole_event=True)
+    assert build_input(action, None, envelope([1])) == Told(type="order.paid", subject="A-1", data=[1])
+
+
 def test_data_that_is_no_object_needs_a_mapping():
     with pytest.raises(InputError, match="not an object") as caught:
         build_input(ACTION, None, envelope([1]))
@@ -55,7 +65,7 @@ def test_every_field_that_does_not_fit_is_told_with_its_rule():
     assert told["amount"].message.startswith("Field amount filled by rule 1: ")
     assert "got “much”" in told["amount"].message
     assert told["lines.0.n"].rule == 2
-    assert told["email"].message == "Field email: Field required."
+    assert told["email"].message == "Field email: is needed, but the mapping gives nothing."
     error = caught.value.as_permanent()
     assert error.kind == "rejected"
     assert set(error.fields) == set(told)

@@ -18,9 +18,9 @@ def claim(integration, limit=10, owner="w1", lease=60.0, now=None):
 
 def settlement(item: store.Claimed, state=State.COMPLETED, **changes):
     now = timezone.now()
-    entry = log.build(
-        item.integration_id,
+    entry = log.Entry(
         item.organization_id,
+        item.integration_id,
         LogKind.DELIVERY,
         "ok",
         "Delivered.",
@@ -118,6 +118,16 @@ def test_falling_back_moves_the_item_to_its_next_target():
     row.refresh_from_db()
     assert (row.integration_id, row.action, row.target_index) == (second.pk, "two", 1)
     assert [item.id for item in claim(second)] == [row.pk]
+
+
+def test_a_delivery_that_outlived_its_lease_still_counts_if_nobody_took_the_item():
+    integration = IntegrationFactory()
+    row = make(integration)
+    slow = claim(integration)[0]
+    QueueItem.objects.filter(pk=row.pk).update(state=State.PENDING, lease_until=None)
+    assert store.settle([settlement(slow)], timezone.now()) == []
+    row.refresh_from_db()
+    assert row.state == State.COMPLETED
 
 
 def test_given_back_items_are_due_at_once():
