@@ -17,6 +17,8 @@ _SENTENCES = {
     "list_type": "must be a list",
     "float_parsing": "must be a number",
     "float_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "decimal_type": "must be a number",
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
     "bool_parsing": "must be true or false",
@@ -36,11 +38,12 @@ def input_problems(error: ValidationError) -> dict[str, str]:
     problems: dict[str, str] = {}
     for entry in error.errors(include_url=False):
         field = ".".join(str(part) for part in entry["loc"]) or "input"
-        problems.setdefault(field, _sentence(entry))
+        problems.setdefault(field, sentence(entry))
     return problems
 
 
-def _sentence(entry: Mapping[str, Any]) -> str:
+def sentence(entry: Mapping[str, Any]) -> str:
+    """Return what one entry of a ValidationError means, to be put behind the field's name."""
     kind, context = entry["type"], entry.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])

@@ -79,6 +79,8 @@ class Action:
     capability: bool = False
     run_many: Callable[[Context, Sequence[Any]], list[Outcome]] | None = None
     batch_size: int = 1
+    #: Without a mapping it takes the whole event (id, type, subject, source, time, data), not its data.
+    whole_event: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +200,19 @@ def _missing(name: str, known: list[str]) -> Any:
 
 
 def action(
-    name: str, label: str, input: type[BaseModel], *, help: str = "", capability: bool = False
+    name: str,
+    label: str,
+    input: type[BaseModel],
+    *,
+    help: str = "",
+    capability: bool = False,
+    whole_event: bool = False,
 ) -> Callable[[Callable[[Context, Any], Result]], Action]:
     """Make an Action of a function ``(ctx, data) -> Result``."""
 
     def declare(run: Callable[[Context, Any], Result]) -> Action:
-        return Action(name, label, input, run, help or (run.__doc__ or "").strip(), capability)
+        text = help or (run.__doc__ or "").strip()
+        return Action(name, label, input, run, text, capability, whole_event=whole_event)
 
     return declare
 

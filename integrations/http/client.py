@@ -58,7 +58,7 @@ class OutgoingMessage(BaseModel):
         return json.dumps(given, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-@action("http.send", "Send a message", OutgoingMessage)
+@action("http.send", "Send a message", OutgoingMessage, whole_event=True)
 def send(ctx: Context, data: OutgoingMessage) -> Result:
     """Send JSON, signed; the receiver knows a repetition by its webhook-id."""
     message_id = _deliver(ctx, data.body(ctx))

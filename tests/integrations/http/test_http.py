@@ -117,6 +117,22 @@ def test_the_body(data: dict[str, Any], sent: dict[str, Any]) -> None:
     assert Response(200, {}, endpoint.got[0].body or b"").json() == sent
 
 
+def test_without_a_mapping_the_whole_event_is_taken() -> None:
+    assert PROVIDER.action("http.send").whole_event
+    endpoint = Endpoint()
+    event = {
+        "id": "1",
+        "type": "order.paid",
+        "subject": "A-1",
+        "source": "shop",
+        "time": "2026-01-01",
+        "data": {},
+    }
+    send(context(endpoint), event)
+    sent = Response(200, {}, endpoint.got[0].body or b"").json()
+    assert sent == {"type": "order.paid", "timestamp": "2026-01-01", "data": {}}
+
+
 def test_address_method_and_headers_are_the_admins() -> None:
     endpoint = Endpoint()
     url = "https://hooks.example.com/a/?key=1&x=%2F"
