@@ -5,6 +5,7 @@ from typing import Any
 
 from hub.config.document import EndpointEntry, IntegrationEntry
 from hub.config.snapshot import (
+    default_limit,
     endpoint_snapshot,
     integration_snapshot,
     stored_keys,
@@ -160,10 +161,7 @@ def _save_integration(
 
 def _limits(given: dict[str, Any]) -> dict[str, Any]:
     """Put the default in place of each limit that is given as nothing."""
-    return {
-        name: Integration._meta.get_field(name).get_default() if value is None else value
-        for name, value in given.items()
-    }
+    return {name: default_limit(name) if value is None else value for name, value in given.items()}
 
 
 def _save_endpoint(

@@ -17,6 +17,8 @@ from hub.mapping.models import FieldMapping
 from integrations.base.capabilities import CAPABILITIES
 from integrations.base.registry import get_provider, providers
 
+Place = tuple[str | int, ...]
+
 
 def apply_mapping(work: Work, index: int, entry: MappingEntry) -> None:
     """Make or change one field mapping."""
@@ -61,22 +63,23 @@ def apply_route(work: Work, index: int, entry: RouteEntry) -> None:
     row = work.organization.routes.filter(slug=entry.slug).first()
     before = route_snapshot(row) if row else None
     wanted = merged(before, entry.model_dump(mode="json", exclude_unset=True))
-    _check_target(work, at, FallbackEntry.model_validate(_target(wanted)))
-    for position, fallback in enumerate(entry.fallbacks):
-        _check_target(work, (*at, "fallbacks", position), fallback)
+    targets: list[tuple[Place, FallbackEntry]] = [(at, FallbackEntry.model_validate(_target(wanted)))]
+    targets += [((*at, "fallbacks", position), each) for position, each in enumerate(entry.fallbacks)]
+    # All are checked, so that each mistake is told.
+    known = [_is_known(work, steps, target) for steps, target in targets]
     for name, problem in (
         ("events", pattern_problem(entry.events)),
         ("filter", filter_problem(entry.filter)),
     ):
         if problem:
             work.wrong(problem, *at, name)
-    if work.mistakes or before == wanted:
+    if work.mistakes or not all(known) or before == wanted:
         return
     row = _save_route(work, row or Route(organization=work.organization, slug=entry.slug), wanted)
     work.report.note("route", entry.slug, before, route_snapshot(row))
 
 
-def _input_model(work: Work, at: tuple[str | int, ...], provider: str, action: str) -> type[BaseModel] | None:
+def _input_model(work: Work, at: Place, provider: str, action: str) -> type[BaseModel] | None:
     if provider and not work.one_of("provider", provider, providers(), *at, "provider"):
         return None
     if not provider:
@@ -87,7 +90,7 @@ def _input_model(work: Work, at: tuple[str | int, ...], provider: str, action: s
     return actions[action].input
 
 
-def _check_schema(work: Work, at: tuple[str | int, ...], schema: Any, example: Any) -> None:
+def _check_schema(work: Work, at: Place, schema: Any, example: Any) -> None:
     if schema is None:
         return
     try:
@@ -97,22 +100,24 @@ def _check_schema(work: Work, at: tuple[str | int, ...], schema: Any, example: A
         return
     if example is None:
         return
-    for error in Draft202012Validator(schema).iter_errors(example):
-        work.wrong(f"the example does not fit the schema: {error.message}", *at, "example", *error.path)
+    for misfit in Draft202012Validator(schema).iter_errors(example):
+        work.wrong(f"the example does not fit the schema: {misfit.message}", *at, "example", *misfit.path)
 
 
 def _target(wanted: dict[str, Any]) -> dict[str, Any]:
     return {name: wanted.get(name) for name in ("integration", "action", "mapping")}
 
 
-def _check_target(work: Work, at: tuple[str | int, ...], target: FallbackEntry) -> None:
+def _is_known(work: Work, at: Place, target: FallbackEntry) -> bool:
     known = {row.slug: row for row in work.organization.integrations.all()}
-    if work.one_of("integration", target.integration, known, *at, "integration"):
+    good = work.one_of("integration", target.integration, known, *at, "integration")
+    if good:
         actions = (action.name for action in known[target.integration].provider.actions)
-        work.one_of("action", target.action, actions, *at, "action")
+        good = work.one_of("action", target.action, actions, *at, "action")
     if target.mapping:
         slugs = work.organization.mappings.values_list("slug", flat=True)
-        work.one_of("mapping", target.mapping, slugs, *at, "mapping")
+        good = work.one_of("mapping", target.mapping, slugs, *at, "mapping") and good
+    return good
 
 
 def _save_route(work: Work, row: Route, wanted: dict[str, Any]) -> Route:

@@ -31,6 +31,12 @@ def integration_snapshot(row: Integration) -> dict[str, Any]:
     }
 
 
+def default_limit(name: str) -> Any:
+    """The value of a limit that nobody set."""
+    column: Any = Integration._meta.get_field(name)
+    return column.get_default()
+
+
 def mapping_snapshot(row: FieldMapping) -> dict[str, Any]:
     """A field mapping."""
     return {
@@ -125,7 +131,7 @@ def export(organization: Organization) -> dict[str, Any]:
 
 def _export_integration(row: Integration) -> dict[str, Any]:
     entry = integration_snapshot(row)
-    defaults = {name: Integration._meta.get_field(name).get_default() for name in LIMITS}
+    defaults = {name: default_limit(name) for name in LIMITS}
     entry["limits"] = {name: value for name, value in entry["limits"].items() if value != defaults[name]}
     entry["credential_env"] = env_names(row.organization, row.slug, stored_secrets(row))
     return entry

@@ -45,7 +45,7 @@ class Command(BaseCommand):
         if users.exists():
             return
         password = secrets.token_urlsafe(15)
-        users.create_superuser(username="admin", email="", password=password)  # type: ignore[attr-defined]
+        users.create_superuser(username="admin", email="", password=password)
         self.stdout.write(f"\n  Sign in as   admin\n  Password     {password}\n")
         self.stdout.write(
             "  It is shown only now; change it in the admin, or with 'manage.py changepassword'.\n\n"

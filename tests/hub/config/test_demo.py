@@ -1,0 +1,66 @@
+"""The demo: every provider connected to the sandbox, and traffic that somebody can switch off."""
+
+import pytest
+
+from hub.accounts.models import Organization
+from hub.config import demo
+from hub.config.models import DemoTraffic
+from hub.delivery.inputs import build_input
+from hub.delivery.models import QueueItem
+from hub.delivery.sources import load
+from hub.events.models import Event
+from integrations.base.registry import providers
+from webhooks.models import WebhookEndpoint
+from webhooks.service import endpoint_url
+
+pytestmark = pytest.mark.django_db
+
+
+def test_every_provider_is_connected_to_the_sandbox() -> None:
+    demo.seed()
+    integrations = Organization.objects.get(slug="demo").integrations.all()
+    assert {row.provider_slug for row in integrations} == set(providers())
+    assert all(row.sandbox for row in integrations)
+
+
+def test_seeding_again_changes_nothing() -> None:
+    demo.seed()
+    events = Event.objects.count()
+    assert events == demo.FIRST_EVENTS
+    assert demo.seed().changes == []
+    assert Event.objects.count() == events
+
+
+def test_every_sample_event_fits_its_schema_and_its_routes() -> None:
+    demo.seed()
+    organization = Organization.objects.get(slug="demo")
+    demo.send_events(organization, 60)
+    assert not Event.objects.exclude(warnings=[]).exists()
+    items = list(QueueItem.objects.select_related("integration", "mapping"))
+    envelopes = load("event", {item.source_id for item in items})
+    assert items
+    for item in items:
+        action = item.integration.provider.action(item.action)
+        build_input(action, item.mapping.rules if item.mapping else None, envelopes[item.source_id])
+
+
+def test_traffic_stops_when_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    demo.seed()
+    monkeypatch.setattr(demo, "send_webhook", lambda organization: None)
+    demo.tick()
+    assert Event.objects.count() == demo.FIRST_EVENTS + 1
+    DemoTraffic.objects.update(running=False)
+    demo.tick()
+    assert Event.objects.count() == demo.FIRST_EVENTS + 1
+
+
+def test_its_webhooks_are_rightly_signed(door) -> None:
+    demo.seed()
+    organization = Organization.objects.get(slug="demo")
+    door.answer("POST", lambda sent: "/webhooks/" in sent.url)
+    for _ in range(8):
+        demo.send_webhook(organization)
+    addresses = {endpoint_url(row) for row in WebhookEndpoint.objects.all()}
+    assert {sent.url for sent in door.requests} <= addresses
+    assert len(door.requests) == 8
+    assert len({sent.body for sent in door.requests}) == 8, "each is a call of its own"
