@@ -1,11 +1,13 @@
 """Admin pages of events: the list, one event's story, and a test event sent by hand."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -18,18 +20,15 @@ from hub.accounts.filters import TextChoicesFilter
 from hub.accounts.models import Role
 from hub.accounts.pages import Deed, HubAdmin, Told
 from hub.delivery.admin import search_rows
-from hub.delivery.models import QueueItem, State
+from hub.delivery.models import IntegrationLog, QueueItem, State
 from hub.events import route_admin
+from hub.events.event_page import page_context
 from hub.events.forms import EventTypeForm, TestEventForm, known_types
 from hub.events.models import Event, EventType
 from hub.events.replay import replay_event
-from hub.events.story import story
 from hub.lib.html import badge, moment
 
 __all__ = ["EventAdmin", "EventTypeAdmin", "route_admin"]
-
-#: How a step of the story looks.
-TONES = {"ok": "good", "error": "bad", "waiting": "warn", "info": "mute"}
 
 
 class OriginFilter(TextChoicesFilter):
@@ -65,8 +64,12 @@ class EventAdmin(HubAdmin):
     )
 
     def get_urls(self) -> list[URLPattern]:
-        send = path("send/", self.admin_site.admin_view(self.send_view), name="events_event_send")
-        return [send, *super().get_urls()]
+        attempt = "<uuid:object_id>/attempt/<int:log_id>/"
+        return [
+            path("send/", self.admin_site.admin_view(self.send_view), name="events_event_send"),
+            path(attempt, self.admin_site.admin_view(self.attempt_view), name="events_event_attempt"),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         items = QueueItem.objects.filter(source_type="event", source_id=OuterRef("pk"))
@@ -88,8 +91,15 @@ class EventAdmin(HubAdmin):
         return search_rows(queryset, search_term, ("id",), columns), False
 
     def page_context(self, request: HttpRequest, row: Event) -> dict[str, Any]:
-        told = story(row)
-        return {"story": told, "tones": TONES, "tone": TONES[told.state]}
+        return page_context(request, row, self.admin_site)
+
+    def attempt_view(self, request: HttpRequest, object_id: UUID, log_id: int) -> HttpResponse:
+        """A part of the event's page, asked for when it is unfolded: one attempt's requests and answers."""
+        event = self.row(request, object_id)
+        entry = IntegrationLog.objects.filter(pk=log_id, source_id=event.pk).first()
+        if entry is None:
+            raise Http404("There is no such attempt.")
+        return TemplateResponse(request, "events/exchanges.html", {"entry": entry})
 
     def do_replay(self, request: HttpRequest, row: Event) -> Told:
         """Queue the event anew."""
