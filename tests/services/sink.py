@@ -14,6 +14,8 @@ class Sink:
         self.url = f"http://127.0.0.1:{port}/"
         self.host = f"127.0.0.1:{port}"
         self.keys: Counter[str] = Counter()
+        #: What came under each key; a repetition must say the same.
+        self.bodies: dict[str, set[bytes]] = {}
 
 
 @contextmanager
@@ -25,9 +27,10 @@ def listening() -> Iterator[Sink]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             with lock:
                 sink.keys[self.headers["webhook-id"]] += 1
+                sink.bodies.setdefault(self.headers["webhook-id"], set()).add(body)
             self.send_response(200)
             self.send_header("Content-Length", "2")
             self.end_headers()
