@@ -24,7 +24,7 @@ from hub.connections.models import Integration
 from hub.delivery import divert, log, sources, store
 from hub.delivery.attempt import Attempt, Work, make_attempt
 from hub.delivery.gate import fair_room, gate
-from hub.delivery.models import LogKind
+from hub.delivery.models import LogKind, State
 from hub.delivery.ratelimit import RateLimiter
 from hub.delivery.settlement import breaker_of, needs_update, settlement_of, update_integration
 from hub.delivery.signals import queue_items_settled
@@ -75,9 +75,12 @@ class Dispatcher:
         self._oldest_done = 0.0
         self._running = 0
         self._diverted = False
+        self._emptied = True
         self._held: dict[UUID, store.Claimed] = {}
         self._extend_at = time.monotonic() + lease / 3
         self._look_at = 0.0
+        #: What waited after the last claim, where that claim did not empty the queue; else 0.
+        self._stock = 0
 
     def ring(self) -> None:
         """Somebody accepted something: look at once."""
@@ -127,7 +130,9 @@ class Dispatcher:
     # --- claim ---------------------------------------------------------------------------
 
     def _wants_more(self) -> bool:
-        waiting = sum(len(lane.waiting) for lane in self.lanes.values())
+        waiting = self._waiting()
+        if self._stock and waiting <= self._stock // 2:
+            return True
         return waiting <= self.claim_size // 2 and time.monotonic() >= self._look_at
 
     def _claim(self) -> int:
@@ -136,17 +141,20 @@ class Dispatcher:
         self._look_at = time.monotonic() + LOOK_EVERY
         rows = Integration.objects.filter(pk__in=due).select_related("credential", "organization")
         claimed: list[store.Claimed] = []
-        room = self.claim_size - sum(len(lane.waiting) for lane in self.lanes.values())
+        self._emptied = True
+        room = self.claim_size - self._waiting()
         # The lane with the least waiting goes first, so that nobody is starved of room.
         for integration in sorted(rows, key=self._backlog):
             if room <= len(claimed):
+                self._emptied = False
                 break
             claimed += self._claim_lane(integration, room - len(claimed), now)
         if claimed:
             self._load(claimed)
-        moved, self._diverted = len(claimed) + self._diverted, False
-        if moved:
+        self._stock = 0 if self._emptied else self._waiting()
+        if self._diverted:
             self._look_at = 0.0
+        moved, self._diverted = len(claimed) + self._diverted, False
         return moved
 
     def _claim_lane(self, integration: Integration, room: int, now: datetime) -> list[store.Claimed]:
@@ -169,6 +177,8 @@ class Dispatcher:
         if quota <= 0 or not self._open_lane(integration):
             return []
         items = store.claim(integration.pk, quota, self.owner, self.lease, now)
+        if len(items) == quota:
+            self._emptied = False
         if items and decision.trial:
             Integration.objects.filter(pk=integration.pk).update(
                 circuit=decision.trial.circuit, circuit_until=decision.trial.until
@@ -221,7 +231,7 @@ class Dispatcher:
             room = fair_room(self.threads - self._running, lane.running, lane.integration.in_flight_limit)
             if room <= 0:
                 continue
-            if not self.limiter.take(lane.integration.pk, lane.integration.rate, 1):
+            if not self.limiter.take(lane.integration.pk, lane.integration.rate):
                 self._give_back(lane)
                 continue
             lane.running += 1
@@ -257,7 +267,7 @@ class Dispatcher:
         for attempt in attempts:
             self._held.pop(attempt.item.id, None)
         queue_items_settled.send(Dispatcher, settled=settlements)
-        self._look_at = 0.0
+        self._look_for(settlements, now)
         return len(attempts)
 
     def _may_wait(self) -> bool:
@@ -308,6 +318,15 @@ class Dispatcher:
     def _backlog(self, integration: Integration) -> int:
         lane = self.lanes.get(integration.pk)
         return len(lane.waiting) if lane else 0
+
+    def _waiting(self) -> int:
+        return sum(len(lane.waiting) for lane in self.lanes.values())
+
+    def _look_for(self, settlements: list[store.Settlement], now: datetime) -> None:
+        """Look again as soon as one of these is due again."""
+        again = [(one.due_at - now).total_seconds() for one in settlements if one.state == State.PENDING]
+        if again:
+            self._look_by(min(again))
 
     def _look_by(self, seconds: float) -> None:
         self._look_at = min(self._look_at, time.monotonic() + max(0.01, seconds))

@@ -9,39 +9,51 @@ from uuid import UUID
 
 from django.conf import settings
 from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.storage import MemoryStorage, RedisStorage, Storage
+from limits.errors import StorageError
+from limits.storage import RedisStorage, Storage
 from limits.strategies import MovingWindowRateLimiter
+
+from hub.lib.windows import WindowStorage
 
 logger = logging.getLogger(__name__)
 
 
 class RateLimiter:
-    """Counts what each integration sends."""
+    """Counts what each integration sends; while Redis is away, what this process sends."""
 
-    def __init__(self, storage: Storage):
-        self._limiter = MovingWindowRateLimiter(storage)
+    def __init__(self, storage: Storage | None = None):
+        """``storage``: of the limits library, shared by the workers; None: this process's memory."""
+        self._own = MovingWindowRateLimiter(WindowStorage())
+        self._shared = MovingWindowRateLimiter(storage) if storage else self._own
 
-    def take(self, integration_id: UUID, rate: tuple[int, int], wanted: int) -> int:
-        """Take up to ``wanted`` permits of ``rate`` (requests, seconds); return how many were had."""
-        item = _item(*rate)
-        key = integration_id.hex
-        if wanted > 1 and self._limiter.hit(item, key, cost=min(wanted, rate[0])):
-            return min(wanted, rate[0])
-        taken = 0
-        while taken < wanted and self._limiter.hit(item, key):
-            taken += 1
-        return taken
+    def take(self, integration_id: UUID, rate: tuple[int, int]) -> bool:
+        """Take a permit of ``rate`` (requests, seconds); return whether there was one."""
+        item, key = _item(*rate), integration_id.hex
+        try:
+            return self._shared.hit(item, key)
+        except StorageError as error:
+            _warn(error)
+            return self._own.hit(item, key)
 
     def free(self, integration_id: UUID, rate: tuple[int, int]) -> tuple[int, float]:
         """Return (permits free now, Unix time at which the next one comes free)."""
-        stats = self._limiter.get_window_stats(_item(*rate), integration_id.hex)
+        item, key = _item(*rate), integration_id.hex
+        try:
+            stats = self._shared.get_window_stats(item, key)
+        except StorageError as error:
+            _warn(error)
+            stats = self._own.get_window_stats(item, key)
         return stats.remaining, stats.reset_time
 
 
 def make_limiter() -> RateLimiter:
     """Return a limiter over Redis where it is set, else over this process's memory."""
     url = settings.HUB.redis_url
-    return RateLimiter(RedisStorage(url) if url else MemoryStorage())
+    return RateLimiter(RedisStorage(url, wrap_exceptions=True) if url else None)
+
+
+def _warn(error: Exception) -> None:
+    logger.warning("Redis does not answer (%s): this worker counts its own requests only.", error)
 
 
 @lru_cache(maxsize=4096)

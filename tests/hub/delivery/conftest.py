@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from limits.storage import MemoryStorage
 from pydantic import BaseModel
 
 from hub.delivery.dispatch import Dispatcher
@@ -59,5 +58,5 @@ def dispatcher() -> Iterator[Dispatcher]:
 
 
 def make_dispatcher(owner: str = "worker-1", **options: Any) -> Dispatcher:
-    values = {"threads": 4, "claim_size": 50, "lease": 60.0, "limiter": RateLimiter(MemoryStorage())}
+    values = {"threads": 4, "claim_size": 50, "lease": 60.0, "limiter": RateLimiter()}
     return Dispatcher(owner, **{**values, **options})
