@@ -21,8 +21,11 @@ run: venv-run ## Start Interchange (web, worker, scheduler, sandbox); PORT=9000 
 test: venv-dev ## Run the tests that need no service, in parallel
 	$(PYTEST) -n auto $(ARGS)
 
+# TEST_DATABASE_URL, TEST_REDIS_URL and TEST_RABBITMQ_URL say where the services are; else on this machine.
+TEST_DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/interchange
+
 test-services: venv-dev ## Run the tests with PostgreSQL, Redis and RabbitMQ (localhost, or TEST_…_URL)
-	$(PYTEST) -m services $(ARGS)
+	HUB_DATABASE_URL="$(TEST_DATABASE_URL)" $(PYTEST) -m services $(ARGS)
 
 test-browser: venv-dev ## Run the tests in a browser (Chromium)
 	$(PYTEST) -m browser $(ARGS)
