@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from hub.connections.models import Integration
@@ -43,6 +44,8 @@ class TestEventForm(forms.Form):
         self.fields["organization"] = forms.ModelChoiceField(organizations, empty_label=None)
         self.order_fields(self.field_order)
         self.fields["payload"].initial = SAMPLE
+        # An empty object is data too.
+        self.fields["payload"].empty_values = [None, ""]
         for bound in self.fields.values():
             bound.widget.attrs |= {"class": "ic-input", "spellcheck": "false", "autocomplete": "off"}
         self.fields["type"].widget.attrs["list"] = "types"
@@ -168,7 +171,22 @@ class FallbackForm(DestinationForm):
         fields = ("position", "integration", "action", "mapping")
 
     def _organization_id(self) -> int | None:
-        return self.instance.route.organization_id if self.instance.route_id or self.instance.route else None
+        # A new route is not saved yet; its formset checks the organization instead.
+        return None
+
+
+class FallbackFormSet(PaginationInlineFormSet):
+    """The fallbacks of one route; all belong to the route's organization."""
+
+    def clean(self) -> None:
+        """Refuse an integration or mapping of another organization."""
+        super().clean()
+        owner = self.instance.organization_id
+        for form in self.forms:
+            for name in ("integration", "mapping"):
+                chosen = getattr(form, "cleaned_data", {}).get(name)
+                if chosen is not None and owner is not None and chosen.organization_id != owner:
+                    form.add_error(name, f"{chosen} belongs to another organization.")
 
 
 def action_map(integrations: Any) -> dict[str, list[list[str]]]:

@@ -15,7 +15,7 @@ from hub.accounts.models import Role
 from hub.accounts.pages import Deed, HubAdmin, Panel, Told, register_panel
 from hub.connections.filters import IntegrationFilter
 from hub.connections.models import Integration
-from hub.events.forms import FallbackForm, RouteForm, action_map
+from hub.events.forms import FallbackForm, FallbackFormSet, RouteForm, action_map
 from hub.events.models import Route, RouteFallback
 from hub.lib.html import badge
 from hub.mapping.models import FieldMapping
@@ -26,6 +26,7 @@ class FallbackInline(TabularInline):
 
     model = RouteFallback
     form = FallbackForm
+    formset = FallbackFormSet
     extra = 0
     verbose_name_plural = "Fallbacks: tried in this order when the integration above fails"
 

@@ -1,0 +1,121 @@
+"""Connecting a service in the admin: gallery, guided form, test at once; secrets are never sent back."""
+
+import pytest
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.urls import reverse
+
+from hub.connections.models import Credential, Integration
+from integrations.base.registry import providers
+from tests import factories as make
+from tests.conftest import Door
+
+KEY = "rk_test_example00000000000000000"
+SENTINEL = "rk_test_SENTINEL000000000000000000"
+
+
+@pytest.fixture
+def admin(db: None) -> Client:
+    """An admin of one organization."""
+    client = Client()
+    client.force_login(make.MembershipFactory(user__is_staff=False).user)
+    return client
+
+
+def connect_url(slug: str = "stripe") -> str:
+    return reverse("admin:connections_connect_provider", args=[slug])
+
+
+def told(answer: object) -> str:
+    return " ".join(str(message) for message in get_messages(answer.wsgi_request))  # type: ignore[attr-defined]
+
+
+def test_the_gallery_shows_every_provider(admin: Client) -> None:
+    text = admin.get(reverse("admin:connections_connect")).content.decode()
+    assert all(connect_url(slug) in text for slug in providers())
+
+
+@pytest.mark.parametrize("slug", sorted(providers()))
+def test_every_provider_has_a_guided_form(admin: Client, slug: str) -> None:
+    text = admin.get(connect_url(slug)).content.decode()
+    for declared in providers()[slug].fields_for():
+        assert f'name="f_{declared.name}"' in text
+
+
+def test_connect_saves_tests_and_goes_to_the_page(admin: Client, door: Door) -> None:
+    door.answer("GET", "/v1/balance", json={"object": "balance", "available": []})
+    answer = admin.post(
+        connect_url(), {"name": "Stripe, Europe", "f_api_key": KEY, "quick_tries": 3, **LIMITS}
+    )
+    integration = Integration.objects.get()
+    assert answer["Location"] == reverse("admin:connections_integration_change", args=[integration.pk])
+    assert integration.slug == "stripe-europe"
+    assert integration.test_ok is True
+    assert "Connected." in told(answer)
+    assert Credential.objects.get().secrets["api_key"] == KEY
+
+
+def test_a_refused_key_is_explained_on_the_form(admin: Client, door: Door) -> None:
+    door.answer("GET", "/v1/balance", 401, json={"error": {"message": "Invalid API Key provided: rk_t****"}})
+    answer = admin.post(connect_url(), {"name": "Stripe", "f_api_key": SENTINEL, **LIMITS})
+    integration = Integration.objects.get()
+    assert answer["Location"] == reverse("admin:connections_integration_edit", args=[integration.pk])
+    assert "Invalid API Key" in told(answer)
+    text = admin.get(answer["Location"]).content.decode()
+    assert "The last test failed." in text
+    assert SENTINEL not in text
+
+
+def test_a_malformed_key_is_named_and_never_echoed(admin: Client) -> None:
+    answer = admin.post(connect_url(), {"name": "Stripe", "f_api_key": f"{SENTINEL} pk", **LIMITS})
+    assert answer.status_code == 422
+    text = answer.content.decode()
+    assert "does not have the form that is expected" in text
+    assert SENTINEL not in text
+    assert not Integration.objects.exists()
+
+
+def test_leaving_a_secret_empty_keeps_it(admin: Client, door: Door) -> None:
+    door.answer("GET", "/v1/balance", json={"object": "balance"})
+    admin.post(connect_url(), {"name": "Stripe", "f_api_key": KEY, **LIMITS})
+    integration = Integration.objects.get()
+    edit = reverse("admin:connections_integration_edit", args=[integration.pk])
+    admin.post(edit, {"name": "Renamed", "slug": "stripe", "f_api_key": "", **LIMITS, "rate_count": "7"})
+    integration.refresh_from_db()
+    assert (integration.name, integration.rate_count) == ("Renamed", 7)
+    assert Credential.objects.get().secrets["api_key"] == KEY
+
+
+def test_waits_are_written_as_people_write_them(admin: Client, door: Door) -> None:
+    door.answer("GET", "/v1/balance", json={"object": "balance"})
+    admin.post(connect_url(), {"name": "Stripe", "f_api_key": KEY, **LIMITS, "schedule": "30s, 5m 2h"})
+    assert Integration.objects.get().schedule == [30, 300, 7200]
+    wrong = admin.post(connect_url(), {"name": "Two", "f_api_key": KEY, **LIMITS, "schedule": "soon"})
+    assert wrong.status_code == 422
+    assert "is no duration" in wrong.content.decode()
+
+
+def test_members_cannot_connect_into_a_foreign_organization(admin: Client) -> None:
+    foreign = make.OrganizationFactory()
+    data = {"name": "Stripe", "f_api_key": KEY, "organization": str(foreign.pk), **LIMITS}
+    assert admin.post(connect_url(), data).status_code == 422
+    assert not Integration.objects.exists()
+
+
+def test_a_denied_sign_in_is_told(admin: Client) -> None:
+    callback = reverse("admin:connections_oauth_callback")
+    answer = admin.get(callback, {"state": "unknown", "error": "access_denied"})
+    assert answer.status_code == 302
+    assert "Begin again" in told(answer)
+
+
+#: What the folded part of the form sends.
+LIMITS = {
+    "batch_size": "50",
+    "quick_tries": "3",
+    "quick_delay": "2.0",
+    "schedule": "5m, 1h",
+    "breaker_threshold": "10",
+    "breaker_cooldown": "30",
+    "allowed_hosts": "",
+}
