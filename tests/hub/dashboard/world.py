@@ -50,13 +50,12 @@ def build() -> World:
         credential__secrets={"api_key": SENTINEL},
         credential__tokens={"access_token": SENTINEL, "refresh_token": SENTINEL},
     )
-    event = make.EventFactory(
-        organization=organization,
-        routing=[{"route": "", "name": "Orders", "outcome": "queued", "reason": ""}],
-    )
     mapping = make.FieldMappingFactory(
         organization=organization, rules=[{"source": "data.email", "target": "email", "transforms": []}]
     )
+    route = make.RouteFactory(organization=organization, integration=integration, mapping=mapping)
+    decision = {"route": str(route.pk), "name": route.name, "outcome": "queued", "reason": ""}
+    event = make.EventFactory(organization=organization, routing=[decision])
     item = make.QueueItemFactory(
         integration=integration, event=event, state=State.FAILED, attempts=1, last_error="It was refused."
     )
@@ -79,7 +78,7 @@ def build() -> World:
         "event": event,
         "event_type": make.EventTypeFactory(organization=organization),
         "mapping": mapping,
-        "route": make.RouteFactory(organization=organization, integration=integration, mapping=mapping),
+        "route": route,
         "item": item,
         "log": make.IntegrationLogFactory(
             integration=integration,
