@@ -1,6 +1,7 @@
 """The delivery app."""
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.module_loading import import_string
 
 
@@ -14,3 +15,6 @@ class DeliveryConfig(AppConfig):
     def ready(self) -> None:
         """Register the scheduled jobs and keep a log of connection tests."""
         import_string("hub.delivery.schedule.register")()
+        if settings.HUB.broker_url:
+            # So that wake-ups of every thread, in whatever process, go to the hub's own broker.
+            import_string("hub.celery.app").set_default()

@@ -85,7 +85,8 @@ class Supervisor:
         self._children = processes(options)
         self._printer = Printer(sys.stdout)
         self._stop = threading.Event()
-        self._signals = 0
+        self._asked = 0.0
+        self._impatient = False
         self._answered = False
 
     def run(self) -> int:
@@ -114,7 +115,9 @@ class Supervisor:
         return 0
 
     def _shut_down(self) -> None:
-        self._printer.line("hub", "Stopping; what is under way is finished or given back …")
+        self._printer.line(
+            "hub", "Stopping: what is under way is finished or given back. Ctrl-C again kills."
+        )
         end = time.monotonic() + DEADLINE
         # The sandbox goes last, because deliveries under way may still need its answers.
         first = [child for child in self._children if child.name != "sandbox"]
@@ -130,13 +133,18 @@ class Supervisor:
         self._printer.line("hub", "Stopped.")
 
     def _wait_for(self, child: Child, end: float) -> bool:
-        while time.monotonic() < end and self._signals < 2:
+        while time.monotonic() < end and not self._impatient:
             if child.stopped_within(0.1):
                 return True
         return child.stopped_within(0)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signals += 1
+        """Stop. A second Ctrl-C means at once; what comes within a second is the first one, sent twice."""
+        now = time.monotonic()
+        if self._stop.is_set():
+            self._impatient = self._impatient or (number == signal.SIGINT and now - self._asked > 1)
+            return
+        self._asked = now
         self._stop.set()
 
 
