@@ -1,6 +1,6 @@
 # Interchange. 'make' alone lists what there is; only Python 3.11+ and make are needed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services test-browser lint format lock venv-run venv-dev
+.PHONY: help run test test-services test-browser bench bench-quick lint format lock venv-run venv-dev
 SHELL := /bin/sh
 
 # The first Python that is new enough; else python3, whose bootstrap then says what is missing.
@@ -29,6 +29,12 @@ test-services: venv-dev ## Run the tests with PostgreSQL, Redis and RabbitMQ (lo
 
 test-browser: venv-dev ## Run the tests in a browser (Chromium)
 	$(PYTEST) -m browser $(ARGS)
+
+bench: venv-dev ## Measure speed beside its peers (bench/README.md); PostgreSQL and Redis on localhost
+	@$(BIN)/python -m bench $(ARGS)
+
+bench-quick: venv-dev ## The same with fewer events, within 50 seconds; the last line is JSON
+	@$(BIN)/python -m bench --quick $(ARGS)
 
 lint: venv-dev ## Check style, types, the floors of the house, migrations and generated docs
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""What others would build for the same work, tuned as well as we know how."""

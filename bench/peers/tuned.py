@@ -1,0 +1,38 @@
+"""How the Celery peers are set up, the same for all of them."""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from celery import Celery
+
+BROKER = os.environ.get("BENCH_REDIS_URL", "redis://127.0.0.1:6379/13")
+#: After ``celery -A …``: two processes, as the hub has; nothing that talks to other workers.
+WORKER = (
+    *("worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "WARNING"),
+    *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+)
+
+
+def make_app(name: str, **more: Any) -> Celery:
+    """Return an application that keeps no results, sends no events and fetches ahead."""
+    app = Celery(name, broker=BROKER, set_as_current=False)
+    app.conf.update(
+        task_ignore_result=True,
+        task_acks_late=True,
+        worker_prefetch_multiplier=16,
+        worker_disable_rate_limits=True,
+        worker_send_task_events=False,
+        task_default_queue=f"bench.{name}",
+        task_create_missing_queues=True,
+        broker_connection_retry_on_startup=True,
+        **more,
+    )
+    return app
+
+
+def push_all(task: Any, queue: str, messages: Iterable[Sequence[Any]]) -> None:
+    """Put one message per entry into ``queue``, over one connection."""
+    with task.app.producer_pool.acquire(block=True) as producer:
+        for arguments in messages:
+            task.apply_async(args=arguments, queue=queue, producer=producer)
