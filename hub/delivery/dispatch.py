@@ -254,13 +254,14 @@ class Dispatcher:
             return 0
         if not everything and self._may_wait():
             return 0
-        attempts, self._unsettled = self._unsettled, []
-        now = timezone.now()
+        attempts, now = self._unsettled, timezone.now()
         settlements = [
             settlement_of(attempt, self.lanes[attempt.item.integration_id].integration, now)
             for attempt in attempts
         ]
+        # Where this fails, the outcomes stay here and are written as soon as the database is back.
         stale = store.settle(settlements, now)
+        self._unsettled = []
         for settlement in stale:
             logger.warning("Item %s was settled by another worker already", settlement.item.id)
         self._update_integrations(attempts, now)

@@ -68,9 +68,19 @@ def prune() -> int:
 
 
 def prune_rows(rows: QuerySet[Model]) -> int:
-    """Delete ``rows`` in batches of their own transactions; return how many went."""
+    """Delete ``rows`` in batches of their own transactions; return how many went.
+
+    A row is locked before it goes and must still be one of ``rows`` then: what somebody retries at
+    that moment stays.
+    """
     removed = 0
-    while ids := list(rows.values_list("pk", flat=True)[:CHUNK]):
-        rows.model._default_manager.filter(pk__in=ids).delete()
-        removed += len(ids)
+    while batch := _delete_some(rows):
+        removed += batch
     return removed
+
+
+def _delete_some(rows: QuerySet[Model]) -> int:
+    with transaction.atomic():
+        ids = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True)[:CHUNK])
+        rows.model._default_manager.filter(pk__in=ids).delete()
+    return len(ids)

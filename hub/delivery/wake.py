@@ -10,6 +10,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from celery import current_app
@@ -51,17 +52,14 @@ class Listener:
         self._socket.bind(str(path))
         self._socket.settimeout(1)
 
-    def run(self, ring: threading.Event, stop: threading.Event) -> None:
-        """Set ``ring`` for every wake-up until ``stop`` is set."""
+    def run(self, ring: Callable[[], None], stop: threading.Event) -> None:
+        """Call ``ring`` for every wake-up until ``stop`` is set."""
         while not stop.is_set():
             try:
                 self._socket.recv(16)
             except TimeoutError:
                 continue
-            except OSError:
-                return
-            ring.set()
-        self.close()
+            ring()
 
     def close(self) -> None:
         """Stop listening and remove the socket file."""

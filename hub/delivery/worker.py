@@ -85,13 +85,8 @@ class Worker:
 def run_embedded(worker: Worker, wake_socket: Path) -> None:
     """Run until ``worker.stopping`` is set, woken by datagrams to ``wake_socket``."""
     listener = Listener(wake_socket.with_name(f"{wake_socket.stem}-{os.getpid()}{wake_socket.suffix}"))
-    bell = threading.Event()
-    threading.Thread(target=listener.run, args=(bell, worker.stopping), name="wake", daemon=True).start()
     worker.start()
-    while not worker.stopping.is_set():
-        if bell.wait(1):
-            bell.clear()
-            worker.ring()
+    listener.run(worker.ring, worker.stopping)
     worker.stop()
     listener.close()
 

@@ -4,11 +4,11 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from django.utils import timezone
 
 from hub.connections.models import Circuit, Status
-from hub.delivery import operations
+from hub.delivery import operations, store
 from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
 from hub.delivery.signals import integration_state_changed
 from hub.lib import outbound
@@ -277,3 +277,24 @@ def test_stopping_gives_back_what_was_not_started_and_settles_the_rest(door):
     states = sorted(state_of(item) for item in items)
     assert states.count(State.PROCESSING) == 0
     assert states.count(State.COMPLETED) >= 1
+
+
+def test_an_outcome_that_could_not_be_written_is_kept_and_nothing_is_sent_again(
+    dispatcher, door, monkeypatch
+):
+    door.answer("POST", "/notes", json={"id": 1})
+    item = make(alpha())
+    settle, failures = store.settle, [OperationalError("the connection was cut"), None]
+
+    def flaky(settlements, now):
+        if failure := failures.pop(0):
+            raise failure
+        return settle(settlements, now)
+
+    monkeypatch.setattr(store, "settle", flaky)
+    with pytest.raises(OperationalError):
+        dispatcher.run_until_idle()
+    assert state_of(item) == State.PROCESSING
+    dispatcher.run_until_idle()
+    assert state_of(item) == State.COMPLETED
+    assert len(door.requests) == 1
