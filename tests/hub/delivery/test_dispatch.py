@@ -279,7 +279,7 @@ def test_stopping_gives_back_what_was_not_started_and_settles_the_rest(door):
     assert states.count(State.COMPLETED) >= 1
 
 
-def test_an_outcome_that_could_not_be_written_is_kept_and_nothing_is_sent_again(
+def test_an_outcome_that_could_not_be_written_is_kept_and_nothing_is_resent(
     dispatcher, door, monkeypatch
 ):
     door.answer("POST", "/notes", json={"id": 1})
