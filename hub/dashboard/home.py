@@ -86,8 +86,8 @@ def _tiles(health: list[Health], hours: list[Hour], mine: Any) -> list[dict[str,
         },
         {
             "title": "Success rate, 24 h",
-            "value": f"{succeeded / attempts * 100:.1f} %" if attempts else "–",
-            "note": f"{attempts:,} attempts" if attempts else "no attempts yet",
+            "value": f"{succeeded / attempts * 100:.1f} %".replace(".0 %", " %") if attempts else "–",
+            "note": f"{attempts:,} attempt{'' if attempts == 1 else 's'}" if attempts else "no attempts yet",
             "url": reverse("admin:delivery_integrationlog_changelist"),
         },
         {

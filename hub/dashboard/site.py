@@ -11,6 +11,9 @@ from unfold.sites import UnfoldAdminSite
 from hub.accounts.access import User, organizations_for
 from hub.dashboard import mapping_preview
 
+#: Apps whose rows the hub itself keeps: a schedule changed by hand would be written over.
+HIDDEN = ("django_celery_beat",)
+
 
 def may_enter(user: User) -> bool:
     """Active members of any organization, and superusers."""
@@ -37,6 +40,12 @@ class HubAdminSite(UnfoldAdminSite):
     index_template = "dashboard/home.html"
     login_form = LoginForm
     enable_nav_sidebar = True
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Leave out tables that nobody tends by hand."""
+        models = model_or_iterable if isinstance(model_or_iterable, list | tuple) else [model_or_iterable]
+        shown = [model for model in models if model._meta.app_label not in HIDDEN]
+        super().register(shown, admin_class, **options)
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Whether the user may open the admin at all; each page checks roles by itself."""

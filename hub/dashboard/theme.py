@@ -17,7 +17,7 @@ def _item(title: str, icon: str, url: str, **more: Any) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{url}"), **more}
 
 
-NAVIGATION = [
+NAVIGATION: list[dict[str, Any]] = [
     {
         "items": [
             _item("Home", "home", "index"),
@@ -30,6 +30,7 @@ NAVIGATION = [
                 badge_variant="danger",
             ),
             _item("Log", "receipt_long", "delivery_integrationlog_changelist"),
+            _item("Reports", "summarize", "metrics_healthreport_changelist"),
         ],
     },
     {
@@ -109,5 +110,5 @@ UNFOLD = {
         },
     },
     "COMMAND": {"search_callback": f"{ACCESS}.search", "show_history": True},
-    "SIDEBAR": {"show_search": False, "command_search": True, "navigation": NAVIGATION},
+    "SIDEBAR": {"show_search": False, "command_search": True, "navigation": f"{ACCESS}.navigation"},
 }
