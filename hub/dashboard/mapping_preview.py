@@ -1,44 +1,55 @@
 """The preview of the rules editor: what an event would become, and the exact request, unsent."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, JsonResponse
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET, require_POST
 
 from hub.accounts.access import organizations_for
+from hub.accounts.models import Organization
 from hub.connections.models import Integration
 from hub.delivery.inputs import InputError, InputProblem, build_input
 from hub.delivery.preview import Preview, preview, read_pasted
 from hub.delivery.sources import Envelope
 from hub.events.envelopes import envelope_of
-from hub.events.models import Event
+from hub.events.models import Event, EventType, Route
+from hub.events.routing import matches
 from hub.lib.html import ago
 from hub.mapping.actions import find_action
-from hub.mapping.engine import MappingError, map_event
+from hub.mapping.engine import MappingError, map_event, rule_values, validate_rules
+from hub.mapping.values import shown
+from integrations.base.registry import providers
 
-#: Events offered to try a mapping with, and source paths offered while typing.
-OFFERED = 30
+#: Newest events that are looked at and offered to try a mapping with, and source paths offered.
+OFFERED = 60
 MAX_PATHS = 400
+#: What stands before an event type's key where its example is chosen.
+EXAMPLE = "example:"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @require_GET
 def sources(request: HttpRequest) -> JsonResponse:
-    """The newest events and the integrations that a preview can be made with."""
-    mine = organizations_for(request.user)
-    events = Event.objects.filter(organization__in=mine).order_by("-id").defer("data", "routing")[:OFFERED]
-    integrations = Integration.objects.filter(organization__in=mine)
+    """What a preview can be made with: ``?organization=`` of the mapping, ``?mapping=`` if it is saved."""
+    mine = _organizations(request, request.GET.get("organization"))
+    patterns = _patterns(mine, request.GET.get("mapping", ""))
     return JsonResponse(
         {
-            "events": [
-                {"id": str(event.pk), "label": f"{event.type} {event.subject}, {ago(event.received_at)}"}
-                for event in events
-            ],
+            "events": [*_events(mine, patterns), *_examples(mine, patterns)],
             "integrations": [
-                {"id": str(row.pk), "provider": row.provider_slug, "label": row.name} for row in integrations
+                {
+                    "id": str(row.pk),
+                    "provider": row.provider_slug,
+                    "label": row.name,
+                    "actions": _action_names(row.provider_slug),
+                }
+                for row in Integration.objects.filter(organization__in=mine).order_by("name")
             ],
         }
     )
@@ -46,16 +57,66 @@ def sources(request: HttpRequest) -> JsonResponse:
 
 @require_POST
 def show(request: HttpRequest) -> JsonResponse:
-    """JSON in: target, integration, event or pasted, rules. JSON out: html, problems, paths."""
+    """JSON in: organization, target, integration, event or pasted, rules.
+
+    JSON out: html, problems and values by rule, paths that the event offers.
+    """
     try:
         asked = json.loads(request.body)
         envelope = _envelope(request, asked)
     except ValueError as error:
-        return _answer(Preview(problems=[InputProblem(str(error))]), None)
+        return _answer(Preview(problems=[InputProblem(str(error))]))
+    rules = asked["rules"] if isinstance(asked.get("rules"), list) else []
     if envelope is None:
-        message = "Choose an event, or paste one as JSON."
-        return _answer(Preview(problems=[InputProblem(message)]), None)
-    return _answer(_preview(request, asked, envelope), envelope)
+        return _unchosen(asked, rules)
+    return _answer(_preview(request, asked, rules, envelope), rules, envelope)
+
+
+def _organizations(request: HttpRequest, chosen: Any) -> QuerySet[Organization]:
+    mine = organizations_for(request.user)
+    return mine.filter(pk=chosen) if str(chosen or "").isdecimal() else mine
+
+
+def _patterns(mine: QuerySet[Organization], mapping: str) -> list[str]:
+    """Return the type patterns of the routes that use the mapping."""
+    if not mapping.isdecimal():
+        return []
+    routes = Route.objects.filter(organization__in=mine)
+    own = routes.filter(mapping_id=int(mapping)).values_list("type_pattern", flat=True)
+    fallback = routes.filter(fallbacks__mapping_id=int(mapping)).values_list("type_pattern", flat=True)
+    return [*own, *fallback]
+
+
+def _events(mine: QuerySet[Organization], patterns: list[str]) -> Iterator[dict[str, str]]:
+    """The newest events, those that the mapping's routes take first."""
+    rows = Event.objects.filter(organization__in=mine).order_by("-id")
+    newest = list(rows.only("id", "type", "subject", "received_at")[:OFFERED])
+    newest.sort(key=lambda event: not _wanted(event.type, patterns))
+    for event in newest:
+        label = f"{' '.join(filter(None, (event.type, event.subject)))}, {ago(event.received_at)}"
+        yield {"id": str(event.pk), "label": label, "group": _group(event.type, patterns)}
+
+
+def _examples(mine: QuerySet[Organization], patterns: list[str]) -> Iterator[dict[str, str]]:
+    rows = EventType.objects.filter(organization__in=mine, example__isnull=False).only("pk", "name")[:OFFERED]
+    for kind in sorted(rows, key=lambda kind: not _wanted(kind.name, patterns)):
+        label = f"Example of {kind.name}"
+        yield {"id": f"{EXAMPLE}{kind.pk}", "label": label, "group": "Examples of event types"}
+
+
+def _wanted(event_type: str, patterns: list[str]) -> bool:
+    return any(matches(pattern, event_type) for pattern in patterns)
+
+
+def _group(event_type: str, patterns: list[str]) -> str:
+    if not patterns:
+        return "Newest events"
+    return "Events its routes take" if _wanted(event_type, patterns) else "Other events"
+
+
+def _action_names(provider_slug: str) -> list[str]:
+    provider = providers().get(provider_slug)
+    return [action.name for action in provider.actions] if provider else []
 
 
 def _envelope(request: HttpRequest, asked: Any) -> Envelope | None:
@@ -63,10 +124,7 @@ def _envelope(request: HttpRequest, asked: Any) -> Envelope | None:
     if not isinstance(asked, dict):
         raise ValueError("The preview was asked in an unknown way. Reload the page.")
     if asked.get("event"):
-        rows = Event.objects.filter(organization__in=organizations_for(request.user))
-        chosen = _uuid(asked["event"])
-        event = rows.filter(pk=chosen).first() if chosen else None
-        return envelope_of(event) if event else None
+        return _chosen_event(_organizations(request, asked.get("organization")), str(asked["event"]))
     text = str(asked.get("pasted") or "").strip()
     if not text:
         return None
@@ -77,18 +135,39 @@ def _envelope(request: HttpRequest, asked: Any) -> Envelope | None:
     return read_pasted(pasted)
 
 
-def _preview(request: HttpRequest, asked: dict[str, Any], envelope: Envelope) -> Preview:
-    rules = asked.get("rules") if isinstance(asked.get("rules"), list) else []
+def _chosen_event(mine: QuerySet[Organization], chosen: str) -> Envelope | None:
+    if chosen.startswith(EXAMPLE):
+        key = chosen.removeprefix(EXAMPLE)
+        kind = EventType.objects.filter(organization__in=mine, pk=key).first() if key.isdecimal() else None
+        return read_pasted({"type": kind.name, "data": kind.example}) if kind else None
+    pk = _uuid(chosen)
+    event = Event.objects.filter(organization__in=mine, pk=pk).first() if pk else None
+    return envelope_of(event) if event else None
+
+
+def _unchosen(asked: dict[str, Any], rules: list[Any]) -> JsonResponse:
+    """Without an event only the rules themselves are checked."""
     provider_slug, _, action_name = str(asked.get("target") or "").partition(":")
-    mine = Integration.objects.filter(organization__in=organizations_for(request.user))
+    action = find_action(provider_slug, action_name)
+    found = [entry for entry in validate_rules(rules, action.input if action else None) if entry.rule]
+    problems = [InputProblem(str(entry), entry.target, entry.rule) for entry in found]
+    if not problems:
+        return _answer(Preview(notes=["Choose an event, or paste one as JSON, to see what it becomes."]))
+    return _answer(Preview(problems=problems))
+
+
+def _preview(request: HttpRequest, asked: dict[str, Any], rules: list[Any], envelope: Envelope) -> Preview:
+    provider_slug, _, action_name = str(asked.get("target") or "").partition(":")
+    mine = _organizations(request, asked.get("organization"))
     chosen = _uuid(asked.get("integration"))
-    integration = mine.filter(pk=chosen, provider_slug=provider_slug).first() if chosen else None
-    if integration is not None:
+    integration = Integration.objects.filter(organization__in=mine, pk=chosen).first() if chosen else None
+    if integration is not None and provider_slug in ("", integration.provider_slug) and action_name:
         return preview(integration, action_name, rules, envelope)
     action = find_action(provider_slug, action_name)
     try:
         if action is None:
-            return Preview(input=map_event(rules or [], envelope.as_dict()))
+            note = "Choose what the mapping is made for to see whether it fits."
+            return Preview(input=map_event(rules, envelope.as_dict()) if rules else None, notes=[note])
         data = build_input(action, rules, envelope)
     except MappingError as error:
         return Preview(
@@ -96,42 +175,44 @@ def _preview(request: HttpRequest, asked: dict[str, Any], envelope: Envelope) ->
         )
     except InputError as error:
         return Preview(problems=error.problems, hint=error.hint)
-    note = "Connect this service to see the request too."
-    return Preview(input=data.model_dump(mode="json", by_alias=True, exclude_none=True), notes=[note])
+    note = "Connect a service that can do this to see the request too."
+    shown_input = data.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+    return Preview(input=shown_input, notes=[note])
 
 
-def _answer(made: Preview, envelope: Envelope | None) -> JsonResponse:
-    html = render_to_string("mapping/preview.html", {"preview": made, "general": _general(made)})
-    problems = [{"rule": entry.rule, "text": entry.message} for entry in made.problems if entry.rule]
-    return JsonResponse({"html": html, "problems": problems, "paths": _paths(envelope)})
+def _answer(made: Preview, rules: list[Any] | None = None, envelope: Envelope | None = None) -> JsonResponse:
+    general = [entry for entry in made.problems if not entry.rule]
+    html = render_to_string("mapping/preview.html", {"preview": made, "general": general})
+    problems = [{"rule": entry.rule, "text": _at_rule(entry)} for entry in made.problems if entry.rule]
+    values = rule_values(rules, envelope.as_dict()) if rules and envelope else {}
+    return JsonResponse({"html": html, "problems": problems, "values": values, "paths": _paths(envelope)})
 
 
-def _general(made: Preview) -> list[InputProblem]:
-    """The problems that stand at no rule."""
-    return [entry for entry in made.problems if not entry.rule]
+def _at_rule(problem: InputProblem) -> str:
+    """The sentence without the rule's name, for a place where it stands at the rule itself."""
+    text = re.sub(rf"^Rule {problem.rule}( \(.*?\))?: ", "", problem.message)
+    return text[:1].upper() + text[1:]
 
 
-def _paths(envelope: Envelope | None) -> list[str]:
-    """Return the source expressions that this event offers."""
+def _paths(envelope: Envelope | None) -> list[dict[str, str]]:
+    """Return the source expressions that this event offers, each with the value that it has."""
     if envelope is None:
         return []
     found = []
-    for path in _walk(envelope.as_dict(), ""):
-        found.append(path)
+    for path, value in _walk(envelope.as_dict(), ""):
+        found.append({"path": path, "value": "" if isinstance(value, dict | list) else shown(value)})
         if len(found) == MAX_PATHS:
             break
     return found
 
 
-def _walk(value: Any, path: str) -> Iterator[str]:
+def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if path:
-        yield path
+        yield path, value
     if isinstance(value, dict):
         for key, inner in value.items():
-            name = (
-                key if str(key).replace("_", "").isalnum() and not str(key)[:1].isdigit() else json.dumps(key)
-            )
-            yield from _walk(inner, f"{path}.{name}" if path else str(name))
+            name = key if _NAME.fullmatch(key) else json.dumps(key)
+            yield from _walk(inner, f"{path}.{name}" if path else name)
     elif isinstance(value, list) and value:
         yield from _walk(value[0], f"{path}[0]")
 

@@ -66,7 +66,7 @@ def preview(
         data = build_input(action, rules, envelope)
     except InputError as error:
         return Preview(problems=error.problems, hint=error.hint)
-    shown = data.model_dump(mode="json", by_alias=True, exclude_none=True)
+    shown = data.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
     try:
         connection = _offline(integration)
     except (KeyError, KeyringError, FixtureError) as error:

@@ -17,8 +17,8 @@ from hub.accounts.pages import HubAdmin
 from hub.lib.html import badge, moment
 from hub.mapping.actions import find_action, target_choices
 from hub.mapping.engine import Problem, validate_rules
+from hub.mapping.fields import target_fields
 from hub.mapping.models import FieldMapping
-from hub.mapping.targets import target_fields
 from hub.mapping.transforms import catalogue
 from integrations.base.registry import providers
 
@@ -51,7 +51,10 @@ class MappingForm(forms.ModelForm):
         cleaned["slug"] = cleaned.get("slug") or slugify(cleaned.get("name", ""))[:60]
         provider, _, name = cleaned.get("target", "").partition(":")
         action = find_action(provider, name)
-        self.instance.provider_slug, self.instance.action = (provider, name) if action else ("", "")
+        kept = (self.instance.provider_slug, self.instance.action)
+        # What it was made for stays, also where that provider's code is gone for now.
+        if action or (provider, name) != kept:
+            self.instance.provider_slug, self.instance.action = (provider, name) if action else ("", "")
         found = validate_rules(cleaned["rules"], action.input if action else None)
         self.problems = [problem for problem in found if problem.rule or not problem.target]
         self.gaps = [problem for problem in found if not problem.rule and problem.target]
@@ -105,6 +108,7 @@ class FieldMappingAdmin(HubAdmin):
             saved = form.save()
             self._tell(request, saved, form.gaps)
             return HttpResponseRedirect(self.url("change", saved.pk))
+        target, editor = self._chosen_target(request, row), self._editor_data(form, row)
         response = self.render(
             request,
             "mapping/editor.html",
@@ -114,9 +118,12 @@ class FieldMappingAdmin(HubAdmin):
             mapping=row,
             editable=editable,
             organizations=mine,
-            target=self._chosen_target(request, row),
+            target=target,
+            target_known=not target or find_action(*target.split(":", 1)) is not None,
             targets=target_choices(),
-            editor=self._editor_data(form, row),
+            editor=editor,
+            rules_text=json.dumps(editor["rules"]),
+            preview_organization=row.organization_id or (mine[0].pk if mine else ""),
             delete_url=self.url("delete", row.pk) if row.pk and editable else "",
         )
         response.status_code = 422 if form.errors else 200
@@ -130,8 +137,9 @@ class FieldMappingAdmin(HubAdmin):
         messages.warning(request, f"“{saved}” is saved, but nothing fills what the action needs: {names}.")
 
     def _chosen_target(self, request: HttpRequest, row: FieldMapping) -> str:
-        given = request.POST.get("target", request.GET.get("target", ""))
-        return given or (f"{row.provider_slug}:{row.action}" if row.action else "")
+        kept = f"{row.provider_slug}:{row.action}" if row.action else ""
+        given: str = request.POST.get("target", request.GET.get("target", kept))
+        return given if ":" in given else ""
 
     def _editor_data(self, form: MappingForm, row: FieldMapping) -> dict[str, Any]:
         rules: Any = row.rules
@@ -145,19 +153,16 @@ class FieldMappingAdmin(HubAdmin):
             "rules": rules,
             "problems": problems,
             "transforms": catalogue(),
-            "targets": {
-                f"{slug}:{action.name}": target_fields(action.input)
-                for slug, provider in providers().items()
-                for action in provider.actions
-            },
+            "targets": _fields_by_target(),
         }
 
     @display(description="Made for")
     def made_for(self, row: FieldMapping) -> str:
         action = find_action(row.provider_slug, row.action)
         if action is None:
-            return row.action or "any action"
-        return f"{providers()[row.provider_slug].name}: {action.label}"
+            return row.action or "Any action"
+        known = providers().get(row.provider_slug)
+        return f"{known.name if known else 'Any service'}: {action.label}"
 
     @display(description="Rules")
     def rule_count(self, row: FieldMapping) -> SafeString | int:
@@ -166,6 +171,17 @@ class FieldMappingAdmin(HubAdmin):
     @display(description="Changed", ordering="updated_at")
     def changed(self, row: FieldMapping) -> SafeString:
         return moment(row.updated_at)
+
+
+def _fields_by_target() -> dict[str, list[dict[str, Any]]]:
+    """The fields of every action that the editor offers, by the value of its choice."""
+    found = {}
+    for _, actions in target_choices():
+        for value, _label in actions:
+            provider, _, name = value.partition(":")
+            if action := find_action(provider, name):
+                found[value] = target_fields(action.input)
+    return found
 
 
 def _sentence(problem: Problem) -> str:

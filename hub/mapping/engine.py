@@ -89,6 +89,17 @@ def map_event(rules: Sequence[Mapping[str, Any]], event: Mapping[str, Any]) -> d
     return tree.value()
 
 
+def rule_values(rules: Sequence[Mapping[str, Any]], event: Mapping[str, Any]) -> dict[int, str]:
+    """Return what each rule, from 1, makes of ``event``, shortened; failing rules are left out."""
+    values = {}
+    for rule in _compile(rules)[0]:
+        try:
+            values[rule.number] = shown(plain(rule.read(event)))
+        except (TransformError, ExpressionError):
+            continue
+    return values
+
+
 def validate_rules(rules: Any, input_model: type[BaseModel] | None = None) -> list[Problem]:
     """Return what is wrong with ``rules``, before any event comes: grammar, transforms, targets.
 

@@ -147,19 +147,6 @@ def missing_targets(model: type[BaseModel], targets: list[tuple[Part, ...]], pre
     return missing
 
 
-def target_fields(model: type[BaseModel]) -> list[dict[str, Any]]:
-    """Describe the fields an editor offers as targets: name, label, help, required."""
-    return [
-        {
-            "name": field.alias or name,
-            "label": field.title or name.replace("_", " "),
-            "help": field.description or "",
-            "required": field.is_required(),
-        }
-        for name, field in model.model_fields.items()
-    ]
-
-
 def _fields(model: type[BaseModel]) -> dict[str, Any]:
     by_alias = {field.alias: field for field in model.model_fields.values() if field.alias}
     return {**by_alias, **model.model_fields}

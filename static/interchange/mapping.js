@@ -1,46 +1,31 @@
 // The rules editor of a field mapping: an Alpine component. Rules are edited as objects and sent as
 // JSON; the preview asks the hub what would be sent and marks problems at their rules.
-function mappingEditor(previewUrl) {
+function mappingEditor() {
   let serial = 0;
+  let asked = 0;
   const data = JSON.parse(document.getElementById("editor-data").textContent);
-  const number = () => ++serial;
   const catalogue = Object.fromEntries(data.transforms.map((entry) => [entry.name, entry]));
-
-  // How an option of a transform is edited, from its JSON Schema.
-  const optionOf = (name, schema) => {
-    const kinds = schema.anyOf ? schema.anyOf.filter((entry) => entry.type !== "null") : [schema];
-    const first = kinds[0] || {};
-    const choices = first.enum || (first.const ? [first.const] : null);
-    const kind = choices ? "choice" : kinds.length > 1 ? "any" : first.type || "any";
-    const hint = { object: '{"a": "b"}', array: '["a"]' }[kind] || (schema.default ?? "");
-    return { name, label: (schema.title || name).toLowerCase(), kind, choices, hint };
-  };
-  const toText = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : value);
-  const fromText = (value, kind) => {
-    if (kind === "boolean") return Boolean(value);
-    if (["string", "choice"].includes(kind)) return value;
-    try {
-      return JSON.parse(value);
-    } catch {
-      return value;
-    }
-  };
+  const openStep = ({ name, ...options }) => ({
+    uid: ++serial,
+    name,
+    // A step that this hub does not know is kept as it came.
+    raw: catalogue[name] ? null : options,
+    options: MappingOptions.open(catalogue[name], options),
+  });
   const open = (rule) => ({
-    uid: number(),
+    uid: ++serial,
     source: rule.source || "",
     target: rule.target || "",
     required: Boolean(rule.required),
-    transforms: (rule.transforms || []).map(({ name, ...options }) => ({
-      uid: number(),
-      name,
-      options: Object.fromEntries(Object.entries(options).map(([key, value]) => [key, toText(value)])),
-    })),
+    transforms: (rule.transforms || []).map(openStep),
   });
 
   return {
     rules: data.rules.map(open),
     problems: data.problems,
+    values: {},
     transforms: data.transforms,
+    side: "preview",
     target: "",
     event: "",
     integration: "",
@@ -49,107 +34,145 @@ function mappingEditor(previewUrl) {
     integrations: [],
     paths: [],
     timer: null,
+    changed: false,
+    busy: false,
 
     async init() {
       this.target = this.$root.dataset.target;
-      const organization = document.querySelector("[name=organization]");
-      const query = organization ? `?organization=${organization.value}` : "";
-      const answer = await fetch(this.$root.dataset.integrations + query);
+      await this.load();
+      this.$watch("target", () => {
+        this.chooseIntegration();
+        this.later();
+      });
+      window.addEventListener("beforeunload", (event) => this.changed && event.preventDefault());
+    },
+    // Events and integrations to try the mapping with: those of its organization.
+    async load() {
+      const { sources, mapping } = this.$root.dataset;
+      const answer = await fetch(`${sources}?${new URLSearchParams({ organization: this.organization(), mapping })}`);
       if (!answer.ok) return;
       const known = await answer.json();
       this.events = known.events;
       this.integrations = known.integrations;
+      // The choices are drawn first, so that the chosen one is there to be shown.
       await this.$nextTick();
       this.event = this.events[0]?.id || "";
-      await this.chooseIntegration();
-      this.$watch("target", () => this.chooseIntegration());
-      if (this.rules.length && this.event) this.run();
+      this.chooseIntegration();
+      if (this.event) this.run();
     },
-    async chooseIntegration() {
-      await this.$nextTick();
+    organization() {
+      return this.$root.querySelector("[name=organization]")?.value || this.$root.dataset.organization;
+    },
+    groups() {
+      const names = [...new Set(this.events.map((entry) => entry.group))];
+      return names.map((name) => ({ name, entries: this.events.filter((entry) => entry.group === name) }));
+    },
+    matching() {
+      const [provider, action] = this.target.split(":");
+      if (!action) return [];
+      return this.integrations.filter((entry) => (!provider || entry.provider === provider) && entry.actions.includes(action));
+    },
+    chooseIntegration() {
       if (!this.matching().some((entry) => entry.id === this.integration)) {
         this.integration = this.matching()[0]?.id || "";
       }
     },
-    matching() {
-      const provider = this.target.split(":")[0];
-      return this.integrations.filter((entry) => entry.provider === provider);
-    },
+
     fields() {
       return data.targets[this.target] || [];
     },
     filled(name) {
       return this.rules.some((rule) => rule.target === name || rule.target.startsWith(`${name}.`));
     },
-    labelOf: (name) => catalogue[name]?.label || name,
-    helpOf: (name) => catalogue[name]?.help || "",
-    optionsOf(name) {
-      return Object.entries(catalogue[name]?.options || {}).map(([key, schema]) => optionOf(key, schema));
+    missing() {
+      return this.fields().filter((field) => field.required && !field.depth && !this.filled(field.name));
     },
+    labelOf: (name) => catalogue[name]?.label || name,
+    helpOf: (name) => catalogue[name]?.help || "Interchange does not know this step.",
+    optionsOf: (name) => MappingOptions.describe(catalogue[name]),
+    needsSource: (rule) => !rule.transforms.some((step) => catalogue[step.name]?.takes_nothing),
     problemsOf(index) {
       return this.problems.filter((problem) => problem.rule === index + 1);
     },
+
     add(target) {
       this.rules.push(open({ target, required: this.fields().some((field) => field.name === target && field.required) }));
-      const uid = this.rules.at(-1).uid;
-      this.$nextTick(() => document.getElementById(`source${uid}`)?.focus());
+      this.focus(`source${this.rules.at(-1).uid}`);
+      this.later();
     },
     remove(index) {
       this.rules.splice(index, 1);
+      this.focus(this.rules.length ? `source${this.rules[Math.min(index, this.rules.length - 1)].uid}` : "add-rule");
       this.later();
     },
     move(index, by) {
       const [rule] = this.rules.splice(index, 1);
       this.rules.splice(index + by, 0, rule);
+      const last = index + by === 0 || index + by === this.rules.length - 1;
+      this.focus(last ? `source${rule.uid}` : `${by < 0 ? "up" : "down"}${rule.uid}`);
       this.later();
     },
     addStep(rule, name) {
       if (!name) return;
-      const options = Object.fromEntries(
-        this.optionsOf(name).map((option) => [option.name, toText(catalogue[name].options[option.name].default ?? "")]),
-      );
-      rule.transforms.push({ uid: number(), name, options });
+      rule.transforms.push(openStep({ name }));
       this.later();
     },
-    // The rules as the hub keeps them: options left empty are left out.
+    removeStep(rule, position) {
+      rule.transforms.splice(position, 1);
+      this.later();
+    },
+    addRow(rows) {
+      rows.push(MappingOptions.row());
+      this.focus(`key${rows.at(-1).uid}`);
+    },
+    focus(id) {
+      this.$nextTick(() => document.getElementById(id)?.focus());
+    },
+
+    // The rules as the hub keeps them.
     plain() {
       return this.rules.map((rule) => ({
         source: rule.source.trim(),
-        transforms: rule.transforms.map((step) => {
-          const entry = { name: step.name };
-          this.optionsOf(step.name).forEach(({ name, kind }) => {
-            const value = step.options[name];
-            if (value !== "" && value !== undefined && value !== null) entry[name] = fromText(value, kind);
-          });
-          return entry;
-        }),
+        transforms: rule.transforms.map((step) => ({
+          name: step.name,
+          ...(step.raw || MappingOptions.plain(catalogue[step.name], step.options)),
+        })),
         target: rule.target.trim(),
         required: rule.required,
       }));
     },
     prepare() {
       this.$refs.rules.value = JSON.stringify(this.plain());
+      this.changed = false;
     },
     later() {
+      this.changed = true;
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => (this.event || this.pasted.trim()) && this.run(), 500);
+      this.timer = setTimeout(() => this.run(), 400);
     },
     async run() {
-      const body = { target: this.target, integration: this.integration, event: this.event, pasted: this.pasted, rules: this.plain() };
+      const turn = ++asked;
+      const { target, integration, event, pasted } = this;
+      const body = { organization: this.organization(), target, integration, event, pasted, rules: this.plain() };
       const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
-      const answer = await fetch(previewUrl, {
+      this.busy = true;
+      const answer = await fetch(this.$root.dataset.preview, {
         method: "POST",
         headers: { "Content-Type": "application/json", "X-CSRFToken": token },
         body: JSON.stringify(body),
-      });
-      if (!answer.ok) {
+      }).catch(() => null);
+      // An answer that a later question has overtaken is of no use.
+      if (turn !== asked) return;
+      this.busy = false;
+      if (!answer?.ok) {
         this.$refs.result.textContent = "The preview did not work. Reload the page and try again.";
         return;
       }
       const shown = await answer.json();
       this.$refs.result.innerHTML = shown.html;
       this.problems = shown.problems;
-      this.paths = shown.paths;
+      this.values = shown.values;
+      if (shown.paths.length) this.paths = shown.paths;
     },
   };
 }

@@ -54,7 +54,7 @@ def make_transform(declared: Any) -> Transform:
 
 
 def catalogue() -> list[dict[str, Any]]:
-    """Describe every transform for an editor: name, label, help, and options as JSON Schema properties."""
+    """Describe every transform for an editor: name, label, help, options as JSON Schema properties."""
     described = []
     for kind in TRANSFORMS.values():
         schema = kind.model_json_schema()
@@ -65,6 +65,7 @@ def catalogue() -> list[dict[str, Any]]:
                 "help": kind.help,
                 "options": schema.get("properties", {}),
                 "required": schema.get("required", []),
+                "takes_nothing": kind.takes_nothing,
             }
         )
     return described

@@ -72,7 +72,8 @@ def test_preview_shows_the_request_and_masks_secrets(client: Client, membership:
     assert shown["problems"] == []
     assert "/crm/v3/objects/contacts/batch/upsert" in shown["html"]
     assert "SENTINEL" not in shown["html"]
-    assert "data.email" in shown["paths"]
+    assert {"path": "data.email", "value": "“Ann@Example.com”"} in shown["paths"]
+    assert shown["values"] == {"1": "“Ann@Example.com”"}
 
 
 def test_preview_puts_problems_at_their_rules(client: Client, membership: Membership) -> None:
