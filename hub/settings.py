@@ -43,6 +43,8 @@ class HubSettings:
     api_rate_per_minute: int
     #: Addresses of the proxies in front of the hub whose X-Forwarded-For is believed.
     trusted_proxies: tuple[str, ...]
+    #: Whether a mail server is set (``HUB_EMAIL_URL``); without one, reports are only shown.
+    sends_mail: bool
     #: Whether the first start of an empty hub makes the demo organization.
     demo: bool
     #: Socket by which an embedded web process wakes the worker.
@@ -87,6 +89,7 @@ HUB = HubSettings(
     webhook_max_bytes=env.int("HUB_WEBHOOK_MAX_BYTES", default=1024 * 1024),
     api_rate_per_minute=env.int("HUB_API_RATE_PER_MINUTE", default=120_000),
     trusted_proxies=tuple(env.list("HUB_TRUSTED_PROXIES", default=[])),
+    sends_mail=bool(env.str("HUB_EMAIL_URL", default="")),
     demo=env.bool("HUB_DEMO", default=True),
     wake_socket=HOME / "wake.sock",
 )
@@ -172,6 +175,14 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HUB.url.startswith("https://")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+
+# For example smtp+tls://user:password@mail.example.com:587; a password's odd signs percent-encoded.
+_MAIL = env.email_url("HUB_EMAIL_URL", default="dummymail://")
+EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = _MAIL["EMAIL_BACKEND"], _MAIL["EMAIL_HOST"], _MAIL["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL["EMAIL_HOST_USER"], _MAIL["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL.get("EMAIL_USE_TLS", False), _MAIL.get("EMAIL_USE_SSL", False)
+EMAIL_FILE_PATH, EMAIL_TIMEOUT = _MAIL["EMAIL_FILE_PATH"], 20
+DEFAULT_FROM_EMAIL = env.str("HUB_EMAIL_FROM", default="Interchange <interchange@localhost>")
 
 USE_TZ = True
 TIME_ZONE = env.str("HUB_TIME_ZONE", default="UTC")

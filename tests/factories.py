@@ -1,5 +1,6 @@
 """Rows for tests. Every factory makes its own organization unless it is given one."""
 
+from datetime import timedelta
 from typing import Any
 
 import factory
@@ -12,6 +13,7 @@ from hub.connections.models import Credential, Integration
 from hub.delivery.models import IntegrationLog, LogKind, Priority, QueueItem, State
 from hub.events.models import Event, EventType, Route, RouteFallback
 from hub.mapping.models import FieldMapping
+from hub.metrics.models import HealthReport
 from webhooks.models import ReceivedWebhook, WebhookEndpoint
 
 
@@ -211,6 +213,19 @@ class ReceivedWebhookFactory(DjangoModelFactory):
     state = ReceivedWebhook.State.RECEIVED
     method = "POST"
     body = b"{}"
+
+
+class HealthReportFactory(DjangoModelFactory):
+    """A report on yesterday, about nothing."""
+
+    class Meta:
+        model = HealthReport
+
+    organization = factory.SubFactory(OrganizationFactory)
+    day = factory.LazyFunction(lambda: timezone.localdate() - timedelta(days=1))
+    summary = "Nothing was delivered. All is well."
+    figures = factory.LazyFunction(lambda: {"integrations": []})
+    text = "Nothing was delivered. All is well."
 
 
 def api_key(organization: Organization | None = None, scopes: Any = tuple(Scope), **extra: Any) -> str:

@@ -1,21 +1,22 @@
-"""How the integrations are doing: read from the queue and the integration log, kept nowhere else.
+"""How the integrations are doing: read from the queue, the figures and the integration log.
 
 Every function takes organizations (a queryset or rows) and answers only about them.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, F, Min, Q, QuerySet
-from django.db.models.functions import TruncHour
 from django.utils import timezone
 
 from hub.accounts.models import Organization
 from hub.connections.models import Circuit, Integration, Status
-from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
+from hub.delivery.models import IntegrationLog, QueueItem, State
+from hub.metrics.figures import Tally, series, tallies
+from hub.metrics.models import OUTCOMES
 
 #: From best to worst. ``state`` of a Health is one of these.
 STATES = ("ok", "unused", "degraded", "paused", "down", "reconnect")
@@ -94,13 +95,17 @@ def health_of(integrations: list[Integration]) -> list[Health]:
     """Return the health of these integrations, in their order: three queries for any number."""
     ids = [integration.pk for integration in integrations]
     now = timezone.now()
-    attempts = _attempts(ids, now - timedelta(hours=24))
-    waiting = _waiting(ids, now)
-    failed = _failed(ids)
+    attempts = tallies(ids, now - timedelta(hours=24), now + timedelta(minutes=1), OUTCOMES)
+    # With the organizations, so that the index of the states serves.
+    items = QueueItem.objects.filter(
+        organization__in={integration.organization_id for integration in integrations}, integration__in=ids
+    )
+    waiting = _waiting(items, now)
+    failed = _failed(items)
     return [
         _health(
             integration,
-            attempts.get(integration.pk, {}),
+            attempts.get(integration.pk, Tally()),
             waiting.get(integration.pk, {}),
             failed.get(integration.pk, 0),
         )
@@ -113,20 +118,13 @@ def hourly_outcomes(
 ) -> list[Hour]:
     """Return one Hour for each of the last ``hours``, oldest first, the present one included."""
     this_hour = timezone.localtime().replace(minute=0, second=0, microsecond=0)
-    first = this_hour - timedelta(hours=hours - 1)
-    rows = (
-        _logs(organizations, integration)
-        .filter(kind=LogKind.DELIVERY, created_at__gte=first)
-        .annotate(hour=TruncHour("created_at"))
-        .values("hour")
-        .annotate(succeeded=Count("id", filter=Q(outcome="ok")), total=Count("id"))
-        .order_by("hour")
-    )
-    found = {
-        row["hour"]: Hour(row["hour"], row["succeeded"], row["total"] - row["succeeded"]) for row in rows
-    }
-    starts = [first + timedelta(hours=number) for number in range(hours)]
-    return [found.get(start, Hour(start)) for start in starts]
+    # Counted back in UTC: where the clocks change, a local day has 23 or 25 hours.
+    first = this_hour.astimezone(UTC) - timedelta(hours=hours - 1)
+    found = series(organizations, first, timedelta(hours=1), hours, integration=integration)
+    return [
+        Hour(timezone.localtime(first + timedelta(hours=number)), tally.succeeded, tally.failed)
+        for number, tally in enumerate(found)
+    ]
 
 
 def latest_problems(
@@ -182,19 +180,9 @@ def _logs(organizations: Iterable[Organization], integration: Integration | None
     return rows if integration is None else rows.filter(integration=integration)
 
 
-def _attempts(ids: list[UUID], since: datetime) -> dict[UUID, Mapping[str, Any]]:
+def _waiting(items: QuerySet[QueueItem], now: datetime) -> dict[UUID, Mapping[str, Any]]:
     rows = (
-        IntegrationLog.objects.filter(integration__in=ids, kind=LogKind.DELIVERY, created_at__gte=since)
-        .values("integration_id")
-        .annotate(succeeded=Count("id", filter=Q(outcome="ok")), total=Count("id"))
-        .order_by()
-    )
-    return {row["integration_id"]: row for row in rows}
-
-
-def _waiting(ids: list[UUID], now: datetime) -> dict[UUID, Mapping[str, Any]]:
-    rows = (
-        QueueItem.objects.filter(integration__in=ids, state__in=(State.PENDING, State.PROCESSING))
+        items.filter(state__in=(State.PENDING, State.PROCESSING))
         .values("integration_id")
         .annotate(
             pending=Count("id", filter=Q(state=State.PENDING)),
@@ -206,21 +194,13 @@ def _waiting(ids: list[UUID], now: datetime) -> dict[UUID, Mapping[str, Any]]:
     return {row["integration_id"]: row for row in rows}
 
 
-def _failed(ids: list[UUID]) -> dict[UUID, int]:
-    rows = (
-        QueueItem.objects.filter(integration__in=ids, state=State.FAILED)
-        .values("integration_id")
-        .annotate(count=Count("id"))
-        .order_by()
-    )
+def _failed(items: QuerySet[QueueItem]) -> dict[UUID, int]:
+    rows = items.filter(state=State.FAILED).values("integration_id").annotate(count=Count("id")).order_by()
     return {row["integration_id"]: row["count"] for row in rows}
 
 
-def _health(
-    integration: Integration, attempts: Mapping[str, Any], waiting: Mapping[str, Any], failed: int
-) -> Health:
-    succeeded = attempts.get("succeeded", 0)
-    refused = attempts.get("total", 0) - succeeded
+def _health(integration: Integration, attempts: Tally, waiting: Mapping[str, Any], failed: int) -> Health:
+    succeeded, refused = attempts.succeeded, attempts.failed
     state, sentence = _judge(integration, succeeded, refused)
     return Health(
         integration,

@@ -20,6 +20,7 @@ LISTS = [
     "events_eventtype_changelist",
     "events_route_changelist",
     "mapping_fieldmapping_changelist",
+    "metrics_healthreport_changelist",
     "webhooks_webhookendpoint_changelist",
     "webhooks_receivedwebhook_changelist",
 ]
@@ -32,6 +33,7 @@ ROWS = [
     "route",
     "item",
     "log",
+    "report",
     "endpoint",
     "received",
     "key",

@@ -92,6 +92,7 @@ def build() -> World:
         "endpoint": endpoint,
         "received": make.ReceivedWebhookFactory(endpoint=endpoint, events=[str(event.pk)]),
         "key": key,
+        "report": make.HealthReportFactory(organization=organization),
     }
     world = World(organization, rows)
     for role in Role:

@@ -1,0 +1,176 @@
+"""Reading the figures of any span: rollups, and from the raw log what is not rolled up yet.
+
+Each function asks ONE statement, so that it sees the figures and the cursor of the same moment:
+nothing is missed or doubled while a rollup goes on. The raw part counts delivery attempts only
+(failed items and webhooks follow with the next rollup, seconds later) and is bounded, so that a page
+stays fast also where no scheduler has run for days.
+"""
+
+import operator
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Greatest
+
+from hub.accounts.models import Organization
+from hub.connections.models import Integration
+from hub.delivery.models import IntegrationLog, LogKind
+from hub.metrics import histogram
+from hub.metrics.models import COUNTERS, OUTCOMES, HourFigures, MinuteFigures, RollupCursor
+from hub.metrics.times import StartOfMinute
+
+#: Log rows that are read raw at most, newest first.
+RAW_ROWS = 100_000
+HOUR = timedelta(hours=1)
+_LOST = "lease_expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts by column of ``hub.metrics.models.Figures``; a column that was not asked for reads 0."""
+
+    counts: Mapping[str, int] = field(default_factory=Counter)
+
+    def __getitem__(self, column: str) -> int:
+        return self.counts.get(column, 0)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(Counter(self.counts) + Counter(other.counts))
+
+    @property
+    def succeeded(self) -> int:
+        """Attempts that the provider accepted: as many items were completed."""
+        return self["ok"]
+
+    @property
+    def attempts(self) -> int:
+        """All attempts."""
+        return sum(self[outcome] for outcome in OUTCOMES)
+
+    @property
+    def failed(self) -> int:
+        """Attempts that did not succeed; the items may pass later."""
+        return self.attempts - self.succeeded
+
+    def latency(self, share: float) -> float | None:
+        """Milliseconds within which ``share`` (0..1) of the attempts ended; None without attempts."""
+        return histogram.quantile([self[column] for column in histogram.COLUMNS], share)
+
+
+def tallies(
+    integrations: Iterable[UUID], start: datetime, end: datetime, columns: Sequence[str] = COUNTERS
+) -> dict[UUID, Tally]:
+    """Return the figures of integrations from ``start`` to ``end``, whole minutes; none for nothing counted.
+
+    The span may begin at most two days ago unless it begins with a full hour of UTC.
+    """
+    scope = Q(integration__in=list(integrations))
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    first, last = _next_hour(start), end.replace(minute=0, second=0, microsecond=0)
+    hours, minutes = Q(at__gte=first, at__lt=last), Q(at__gte=_minute(start), at__lt=min(first, end))
+    if first <= last:
+        minutes |= Q(at__gte=last, at__lt=end)
+    raw = _raw(columns, scope & Q(created_at__gte=_minute(start), created_at__lt=end), "integration_id")
+    parts = [
+        _sums(HourFigures, columns, scope & hours, "integration_id"),
+        _sums(MinuteFigures, columns, scope & minutes, "integration_id"),
+    ]
+    return _folded(parts[0].union(parts[1], raw, all=True), columns)
+
+
+def series(
+    organizations: Iterable[Organization],
+    first: datetime,
+    step: timedelta,
+    count: int,
+    *,
+    integration: Integration | None = None,
+    columns: Sequence[str] = OUTCOMES,
+) -> list[Tally]:
+    """Return the figures of ``count`` spans of ``step`` each, the first of which begins at ``first``.
+
+    Spans that are not whole hours of UTC are read from the minutes, which go back two days; for
+    an older ``first`` each hour of UTC counts for the span in which it begins.
+    """
+    scope = Q(organization__in=organizations)
+    if integration is not None:
+        scope &= Q(integration=integration)
+    whole = step % HOUR == timedelta(0) and first.astimezone(UTC).minute == 0
+    finer = not whole and step * count <= timedelta(days=2)
+    model = MinuteFigures if finer else HourFigures
+    rolled = _sums(model, columns, scope & Q(at__gte=first), "at")
+    raw = _raw(columns, scope & Q(created_at__gte=first), "minute")
+    found = [Tally() for _ in range(count)]
+    for at, tally in _folded(rolled.union(raw, all=True), columns).items():
+        place = (at - first) // step
+        if place < count:
+            found[place] += tally
+    return found
+
+
+def _sums(model: Any, columns: Sequence[str], condition: Q, key: str) -> QuerySet[Any, Any]:
+    sums = {f"sum_{name}": Sum(name) for name in columns}
+    return model.objects.filter(condition).values(key).annotate(**sums).values_list(key, *sums).order_by()
+
+
+def _raw(columns: Sequence[str], condition: Q, key: str) -> QuerySet[Any, Any]:
+    """Return the sums of the log rows behind the cursor, in the shape of ``_sums``."""
+    cursor = RollupCursor.objects.filter(name="log").values("last_id")[:1]
+    newest = IntegrationLog.objects.order_by("-pk").values("pk")[:1]
+    counted = Coalesce(Subquery(cursor), Value(0))
+    begin = Greatest(counted, Coalesce(Subquery(newest), Value(0)) - Value(RAW_ROWS))
+    sums = {f"sum_{name}": _raw_count(name) for name in columns}
+    rows = IntegrationLog.objects.filter(condition, pk__gt=begin, kind=LogKind.DELIVERY)
+    if key == "minute":
+        rows = rows.annotate(minute=StartOfMinute("created_at"))
+    return rows.values(key).annotate(**sums).values_list(key, *sums).order_by()
+
+
+def _raw_count(column: str) -> Any:
+    """Return the expression that counts among raw rows what the column holds of rolled-up ones."""
+    if column == "duration_ms":
+        return Coalesce(Sum("duration_ms"), 0)
+    return Count("pk", filter=_meaning(column))
+
+
+def _meaning(column: str) -> Q:
+    known = [outcome for outcome in OUTCOMES if outcome not in ("lost", "other")]
+    if column in known:
+        return Q(outcome=column)
+    if column == "lost":
+        return Q(outcome=_LOST)
+    if column == "other":
+        return ~Q(outcome__in=[*known, _LOST])
+    if column in histogram.COLUMNS:
+        return _within(histogram.COLUMNS.index(column)) & ~Q(outcome=_LOST)
+    return Q(pk__in=[])
+
+
+def _within(place: int) -> Q:
+    bounds = [Q(duration_ms__gt=histogram.BOUNDS[place - 1])] if place else []
+    if place < len(histogram.BOUNDS):
+        bounds.append(Q(duration_ms__lte=histogram.BOUNDS[place]))
+    return reduce(operator.and_, bounds)
+
+
+def _folded(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> dict[Any, Tally]:
+    found: dict[Any, Counter[str]] = {}
+    for key, *sums in rows:
+        here = found.setdefault(key, Counter())
+        here.update({name: int(value) for name, value in zip(columns, sums, strict=True) if value})
+    return {key: Tally(counts) for key, counts in found.items()}
+
+
+def _minute(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)
+
+
+def _next_hour(at: datetime) -> datetime:
+    full = at.replace(minute=0, second=0, microsecond=0)
+    return full if full == at else full + HOUR

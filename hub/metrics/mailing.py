@@ -1,0 +1,68 @@
+"""Mails health reports to the admins of their organization, each once."""
+
+import logging
+import smtplib
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.mail import EmailMessage, get_connection
+from django.utils import timezone
+
+from hub.accounts.models import Role
+from hub.metrics.findings import plural
+from hub.metrics.models import HealthReport
+from hub.metrics.report import page_url
+
+logger = logging.getLogger(__name__)
+
+#: A report that could not be mailed for so long is old news.
+TRIED_FOR = timedelta(hours=20)
+
+
+def mail_waiting() -> int:
+    """Mail the new reports; return how many went out. Does nothing where no mail server is set.
+
+    A report is taken on before it is sent, so that two schedulers send it once; after an error it
+    waits for the next time. At the first error the rest waits too: the server is likely the cause.
+    """
+    if not settings.HUB.sends_mail:
+        return 0
+    since = timezone.now() - TRIED_FOR
+    waiting = HealthReport.objects.filter(mailed_at__isnull=True, created_at__gte=since)
+    sent = 0
+    for report in waiting.select_related("organization").order_by("pk"):
+        if not HealthReport.objects.filter(pk=report.pk, mailed_at__isnull=True).update(
+            mailed_at=timezone.now()
+        ):
+            continue
+        try:
+            report.mail_note = _mail(report)
+        except (OSError, smtplib.SMTPException) as error:
+            logger.warning("The health report of %s could not be mailed: %s", report.organization, error)
+            note = "It could not be mailed yet: the mail server refused it or did not answer."
+            HealthReport.objects.filter(pk=report.pk).update(mailed_at=None, mail_note=note)
+            break
+        report.save(update_fields=["mail_note"])
+        sent += 1
+    return sent
+
+
+def recipients(report: HealthReport) -> list[str]:
+    """Return the addresses of the organization's active admins."""
+    users = get_user_model()._default_manager.filter(
+        is_active=True, memberships__organization=report.organization_id, memberships__role=Role.ADMIN
+    )
+    return sorted({user.email for user in users if user.email})
+
+
+def _mail(report: HealthReport) -> str:
+    """Send one report, to each admin alone; return what the report's page says about it."""
+    addresses = recipients(report)
+    if not addresses:
+        return "Not mailed: no admin has an e-mail address."
+    body = f"{report.text}\nThe report with links: {page_url(report)}\n"
+    subject = f"[Interchange] {report.organization.name}: {report.summary}"[:200]
+    mails = [EmailMessage(subject, body, None, [address]) for address in addresses]
+    get_connection().send_messages(mails)
+    return f"Mailed to {plural(len(addresses), 'admin')}."
