@@ -2,7 +2,7 @@
 
 import pytest
 
-from hub.accounts.models import Organization
+from hub.accounts.models import Organization, Role
 from hub.config import demo
 from hub.config.models import DemoTraffic
 from hub.delivery.inputs import build_input
@@ -10,6 +10,7 @@ from hub.delivery.models import QueueItem
 from hub.delivery.sources import load
 from hub.events.models import Event
 from integrations.base.registry import providers
+from tests.factories import MembershipFactory
 from webhooks.models import WebhookEndpoint
 from webhooks.service import endpoint_url
 
@@ -64,3 +65,17 @@ def test_its_webhooks_are_rightly_signed(door) -> None:
     assert {sent.url for sent in door.requests} <= addresses
     assert len(door.requests) == 8
     assert len({sent.body for sent in door.requests}) == 8, "each is a call of its own"
+
+
+def test_an_operator_switches_the_traffic_off_and_on(client) -> None:
+    demo.seed()
+    organization = Organization.objects.get(slug="demo")
+    client.force_login(MembershipFactory(organization=organization, role=Role.OPERATOR).user)
+    page = f"/admin/accounts/organization/{organization.pk}"
+    assert "Stop the demo" in client.get(f"{page}/change/").content.decode()
+    assert client.post(f"{page}/do/stop-demo/").status_code == 302
+    assert not DemoTraffic.objects.get().running
+    assert client.post(f"{page}/do/start-demo/").status_code == 302
+    assert DemoTraffic.objects.get().running
+    client.force_login(MembershipFactory(organization=organization, role=Role.VIEWER).user)
+    assert client.post(f"{page}/do/stop-demo/").status_code == 403
