@@ -43,9 +43,7 @@ class Membership(Timestamped):
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["user", "organization"], name="one_membership_each")
-        ]
+        constraints = [models.UniqueConstraint(fields=["user", "organization"], name="one_membership_each")]
 
     def __str__(self) -> str:
         return f"{self.user}: {self.role} of {self.organization}"

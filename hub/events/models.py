@@ -84,7 +84,7 @@ class Route(Timestamped):
     )
     integration = models.ForeignKey(Integration, models.CASCADE, related_name="routes")
     action = models.CharField(max_length=80)
-    mapping = models.ForeignKey(FieldMapping, models.PROTECT, null=True, blank=True)
+    mapping = models.ForeignKey(FieldMapping, models.RESTRICT, null=True, blank=True)
     priority = models.IntegerField(choices=Priority.choices, default=Priority.NORMAL)
     purpose = models.CharField(max_length=60, blank=True, help_text="Why personal data is used here.")
     delay = models.PositiveIntegerField(default=0, help_text="Seconds to wait before delivery.")
@@ -104,7 +104,7 @@ class RouteFallback(models.Model):
     position = models.PositiveSmallIntegerField(default=1)
     integration = models.ForeignKey(Integration, models.CASCADE, related_name="fallback_for")
     action = models.CharField(max_length=80)
-    mapping = models.ForeignKey(FieldMapping, models.PROTECT, null=True, blank=True)
+    mapping = models.ForeignKey(FieldMapping, models.RESTRICT, null=True, blank=True)
 
     class Meta:
         ordering = ["position"]
