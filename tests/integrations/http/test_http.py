@@ -1,65 +1,17 @@
 """The generic endpoint: what is sent, how it is signed, what answers mean."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from standardwebhooks.webhooks import Webhook
 
-from hub.lib.outbound import Policy, Response
-from integrations.base.connection_tests import prove
+from hub.lib.outbound import Response
 from integrations.base.errors import AuthError, PermanentError, RateLimited, TransientError
 from integrations.base.fields import FieldErrors, clean_all
-from integrations.base.http import Outgoing
-from integrations.base.inputs import read_input
-from integrations.base.provider import Context
-from integrations.base.samples import sample_context
 from integrations.base.standard_webhooks import new_secret, new_signing_key, public_key, verify
-from integrations.base.webhooks import Incoming
 from integrations.http.provider import PROVIDER
 from integrations.http.webhooks import parse
-
-NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
-NO_KEYS = {"signing_secret": None, "signing_key": None, "previous_key": None, "previous_until": None}
-EVENT = {"type": "order.paid", "timestamp": "2026-11-03T11:59:00+00:00", "data": {"total": "19.90 €"}}
-
-
-class Endpoint:
-    """Takes what is sent and answers as told."""
-
-    def __init__(self, status: int = 200, headers: dict[str, str] | None = None):
-        self.answer = Response(status, headers or {}, b"")
-        self.got: list[Outgoing] = []
-
-    def __call__(self, outgoing: Outgoing, policy: Policy) -> Response:
-        self.got.append(outgoing)
-        return self.answer
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {name.lower(): value for name, value in self.got[-1].headers.items()}
-
-
-def context(
-    endpoint: Endpoint, now: datetime = NOW, key: str = "key-1", auth: str = "", **changes: Any
-) -> Context:
-    return sample_context(
-        PROVIDER, endpoint, auth=auth, overrides=NO_KEYS | changes, idempotency_key=key, now=now
-    )
-
-
-def send(ctx: Context, data: Any = None) -> Any:
-    action = PROVIDER.action("http.send")
-    return action.run(ctx, read_input(action.input, EVENT if data is None else data))
-
-
-def test_the_reference_library_verifies_what_is_sent() -> None:
-    endpoint, secret = Endpoint(), new_secret()
-    send(context(endpoint, now=datetime.now(UTC), signing_secret=secret))
-    body = endpoint.got[0].body
-    assert body is not None
-    assert Webhook(secret).verify(body, endpoint.headers) == EVENT
-    assert endpoint.headers["content-type"] == "application/json"
+from tests.integrations.http.driving import EVENT, NOW, Endpoint, context, incoming, send
 
 
 def test_both_schemes_and_the_previous_key_sign_together() -> None:
@@ -184,16 +136,6 @@ def test_a_key_that_cannot_sign_holds_the_queue() -> None:
     assert endpoint.got == []
 
 
-def test_the_connection_test_is_a_signed_message() -> None:
-    endpoint, secret = Endpoint(), new_secret()
-    prove(PROVIDER, "none", context(endpoint, now=datetime.now(UTC), key="", signing_secret=secret))
-    body = endpoint.got[0].body or b""
-    assert Webhook(secret).verify(body, endpoint.headers)["type"] == "interchange.test"
-    with pytest.raises(AuthError) as caught:
-        prove(PROVIDER, "none", context(Endpoint(403)))
-    assert "lets this hub in" in caught.value.hint
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -206,10 +148,6 @@ def test_a_wrong_setting_is_refused_in_the_form(name: str, value: str) -> None:
     with pytest.raises(FieldErrors) as caught:
         clean_all(PROVIDER.fields_for("none"), {"url": "https://example.com/", name: value})
     assert list(caught.value.errors) == [name]
-
-
-def incoming(body: bytes) -> Incoming:
-    return Incoming("POST", "https://hub.example.com/", {"webhook-id": "msg_1"}, body, NOW)
 
 
 @pytest.mark.parametrize(
@@ -230,15 +168,3 @@ def incoming(body: bytes) -> Incoming:
 def test_a_call_becomes_an_event(body: bytes, kind: str, data: dict[str, Any]) -> None:
     [notice] = parse(incoming(body))
     assert (notice.id, notice.type, notice.data) == ("msg_1", kind, data)
-
-
-def test_a_call_of_the_reference_library_is_proved() -> None:
-    assert PROVIDER.webhook is not None
-    secret, now, body = new_secret(), datetime.now(UTC), b'{"type":"x","data":{}}'
-    headers = {
-        "webhook-id": "msg_1",
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(secret).sign("msg_1", now, body.decode()),
-    }
-    call = Incoming("POST", "https://hub.example.com/", headers, body, now)
-    PROVIDER.webhook.verify(call, {"verification_key": secret})
