@@ -16,27 +16,19 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from hub.accounts.access import organizations_for
-from hub.accounts.filters import TextChoicesFilter
 from hub.accounts.models import Role
 from hub.accounts.pages import Deed, HubAdmin, Told
 from hub.delivery.admin import search_rows
 from hub.delivery.models import IntegrationLog, QueueItem, State
 from hub.events import route_admin
 from hub.events.event_page import page_context
-from hub.events.forms import EventTypeForm, TestEventForm, known_types
+from hub.events.filters import OriginFilter, OutcomeFilter, ReceivedFilter
+from hub.events.forms import EventTypeForm, TestEventForm, example_of, known_types, types_with_example
 from hub.events.models import Event, EventType
 from hub.events.replay import replay_event
 from hub.lib.html import badge, moment
 
 __all__ = ["EventAdmin", "EventTypeAdmin", "route_admin"]
-
-
-class OriginFilter(TextChoicesFilter):
-    """By the way it came in."""
-
-    title = "origin"
-    parameter_name = "origin"
-    options = [("api", "API"), ("webhook", "Webhook"), ("admin", "Sent by hand"), ("replay", "Replay")]
 
 
 @admin.register(Event)
@@ -47,7 +39,7 @@ class EventAdmin(HubAdmin):
     paginator = InfinitePaginator
     list_display = ("what", "shown_outcome", "shown_origin", "when")
     list_display_links = ("what",)
-    list_filter = (("type", FieldTextFilter), OriginFilter)
+    list_filter = (("type", FieldTextFilter), OutcomeFilter, OriginFilter, ReceivedFilter)
     search_fields = ("subject", "type", "idempotency_key")
     search_help_text = "Type, subject, idempotency key or event id"
     ordering = ("-id",)
@@ -113,7 +105,8 @@ class EventAdmin(HubAdmin):
         mine = organizations_for(request.user, Role.OPERATOR).order_by("name")
         if not mine:
             raise PermissionDenied
-        form = TestEventForm(request.POST or None, organizations=mine)
+        first = example_of(mine, request.GET.get("like", ""))
+        form = TestEventForm(request.POST or None, organizations=mine, initial=first)
         if request.method == "POST" and form.is_valid() and (accepted := form.send()) is not None:
             return HttpResponseRedirect(self.url("change", accepted.event_id))
         response = self.render(
@@ -123,6 +116,7 @@ class EventAdmin(HubAdmin):
             form=form,
             one_organization=len(mine) == 1,
             types=known_types(mine),
+            examples=types_with_example(mine),
         )
         response.status_code = 422 if form.errors else 200
         return response

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.db.models import Prefetch, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
@@ -15,9 +17,13 @@ from hub.accounts.models import Role
 from hub.accounts.pages import Deed, HubAdmin, Panel, Told, register_panel
 from hub.connections.filters import IntegrationFilter
 from hub.connections.models import Integration
-from hub.events.forms import FallbackForm, FallbackFormSet, RouteForm, action_map
+from hub.events.forms import known_types
 from hub.events.models import Route, RouteFallback
+from hub.events.route_check import check_route
+from hub.events.route_forms import FallbackForm, FallbackFormSet, RouteForm, action_map
 from hub.lib.html import badge
+from hub.mapping.actions import action_label, find_action
+from hub.mapping.engine import validate_rules
 from hub.mapping.models import FieldMapping
 
 
@@ -28,6 +34,7 @@ class FallbackInline(TabularInline):
     form = FallbackForm
     formset = FallbackFormSet
     extra = 0
+    verbose_name = "fallback"
     verbose_name_plural = "Fallbacks: tried in this order when the integration above fails"
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -71,7 +78,21 @@ class RouteAdmin(HubAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Route]:
-        return super().get_queryset(request).annotate(fallback_count=Count("fallbacks"))
+        fallbacks = RouteFallback.objects.select_related("integration")
+        return super().get_queryset(request).prefetch_related(Prefetch("fallbacks", fallbacks))
+
+    def get_urls(self) -> list[URLPattern]:
+        check = path("check/", self.admin_site.admin_view(self.check_view), name="events_route_check")
+        return [check, *super().get_urls()]
+
+    def check_view(self, request: HttpRequest) -> HttpResponse:
+        """A part of the form: what pattern and filter take among the newest events."""
+        mine, given = organizations_for(request.user), request.GET
+        if given.get("organization", "").isdecimal():
+            mine = mine.filter(pk=int(given["organization"]))
+        pattern = given.get("type_pattern", "")
+        check = check_route(mine, pattern, given.get("filter", ""))
+        return TemplateResponse(request, "events/route_check.html", {"check": check, "asked": pattern})
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else self.prepopulated_fields
@@ -83,8 +104,18 @@ class RouteAdmin(HubAdmin):
         return columns
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> Any:
-        mine = Integration.objects.filter(organization__in=organizations_for(request.user))
-        return super().render_change_form(request, {**context, "action_map": action_map(mine)}, **kwargs)
+        mine = organizations_for(request.user)
+        more = {
+            "action_map": action_map(Integration.objects.filter(organization__in=mine)),
+            "types": known_types(mine),
+        }
+        return super().render_change_form(request, {**context, **more}, **kwargs)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save, and say so where a mapping cannot make what its action needs."""
+        super().save_related(request, form, formsets, change)
+        for sentence in misfits(form.instance):
+            self.message_user(request, sentence, messages.WARNING)
 
     def do_toggle(self, request: HttpRequest, row: Route) -> Told:
         """Switch a route on or off, and stay in the list."""
@@ -111,15 +142,15 @@ class RouteAdmin(HubAdmin):
         return format_html('<span class="ic-mono">{}{}</span>', row.type_pattern, condition)
 
     @display(description="Goes to")
-    def goes_to(self, row: Any) -> SafeString:
-        more = (
-            f", {row.fallback_count} fallback{'s' if row.fallback_count > 1 else ''}"
-            if row.fallback_count
-            else ""
-        )
-        by = f", mapped by {row.mapping.name}" if row.mapping else ""
+    def goes_to(self, row: Route) -> SafeString:
+        by = f"mapped by {row.mapping.name}" if row.mapping else "the data as it is"
+        others = "".join(f", else {fallback.integration.name}" for fallback in row.fallbacks.all())
         return format_html(
-            '{}<br><span class="ic-dim ic-small">{}{}{}</span>', row.integration.name, row.action, by, more
+            '{}: {}{}<br><span class="ic-dim ic-small">{}</span>',
+            row.integration.name,
+            action_label(row.integration.provider_slug, row.action),
+            others,
+            by,
         )
 
     @display(description="State")
@@ -137,6 +168,27 @@ class RouteAdmin(HubAdmin):
         )
 
 
+def misfits(route: Route) -> list[str]:
+    """Return a sentence for each mapping of the route that its action will refuse."""
+    sentences = []
+    stops: list[Any] = [route, *route.fallbacks.select_related("integration", "mapping")]
+    for stop in stops:
+        action = find_action(stop.integration.provider_slug, stop.action)
+        if action is None or stop.mapping is None or not stop.mapping.rules:
+            continue
+        problems = validate_rules(stop.mapping.rules, action.input)
+        if problems:
+            told = " ".join(map(str, problems[:3]))
+            sentences.append(f"“{stop.mapping}” does not fit “{action.label}”: deliveries will fail. {told}")
+    return sentences
+
+
+def _mapping_panel(request: HttpRequest, mapping: FieldMapping) -> dict[str, Any]:
+    found = Q(mapping=mapping) | Q(fallbacks__mapping=mapping)
+    routes = Route.objects.filter(found, organization=mapping.organization).distinct()
+    return {"routes": routes.select_related("integration").order_by("name")[:50]}
+
+
 def _integration_panel(request: HttpRequest, integration: Integration) -> dict[str, Any]:
     return {
         "routes": Route.objects.filter(integration=integration).select_related("mapping"),
@@ -146,3 +198,4 @@ def _integration_panel(request: HttpRequest, integration: Integration) -> dict[s
 
 
 register_panel(Integration, Panel("events/integration_panel.html", _integration_panel, order=40))
+register_panel(FieldMapping, Panel("events/mapping_panel.html", _mapping_panel))
