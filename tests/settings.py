@@ -10,7 +10,7 @@ os.environ["HUB_SECRET_KEY"] = "only-for-tests"
 os.environ["HUB_URL"] = "http://localhost:8000"
 
 from hub.settings import *  # noqa: E402, F403
-from hub.settings import DATABASES, HOME  # noqa: E402
+from hub.settings import DATABASES, HOME, STATIC_ROOT  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
@@ -20,3 +20,5 @@ STORAGES = {
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, so that threads and processes of a test see the same data.
     DATABASES["default"]["TEST"] = {"NAME": HOME / "test.sqlite3"}
+# WhiteNoise warns of a folder that is not there; nothing is collected for tests.
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
