@@ -62,7 +62,14 @@ def _mail(report: HealthReport) -> str:
     if not addresses:
         return "Not mailed: no admin has an e-mail address."
     body = f"{report.text}\nThe report with links: {page_url(report)}\n"
-    subject = f"[Interchange] {report.organization.name}: {report.summary}"[:200]
-    mails = [EmailMessage(subject, body, None, [address]) for address in addresses]
-    get_connection().send_messages(mails)
-    return f"Mailed to {plural(len(addresses), 'admin')}."
+    # A name may hold a line break; a subject may not.
+    subject = " ".join(f"[Interchange] {report.organization.name}: {report.summary}".split())[:200]
+    refused = 0
+    with get_connection() as connection:
+        for address in addresses:
+            try:
+                connection.send_messages([EmailMessage(subject, body, None, [address])])
+            except (smtplib.SMTPRecipientsRefused, ValueError):
+                refused += 1
+    note = f"Mailed to {plural(len(addresses) - refused, 'admin')}."
+    return f"{note} The server refused {plural(refused, 'address', 'addresses')}." if refused else note
