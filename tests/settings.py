@@ -3,14 +3,17 @@
 import os
 import tempfile
 
-os.environ.setdefault("HUB_HOME", os.path.join(tempfile.gettempdir(), "interchange-tests"))
+if "HUB_HOME" not in os.environ:
+    # Of this run alone: two runs at once do not meet. Its parallel workers inherit the name.
+    _home = tempfile.TemporaryDirectory(prefix="interchange-tests-")
+    os.environ["HUB_HOME"] = _home.name
 os.makedirs(os.environ["HUB_HOME"], exist_ok=True)
 os.environ["HUB_ENCRYPTION_KEYS"] = "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk"
 os.environ["HUB_SECRET_KEY"] = "only-for-tests"
 os.environ["HUB_URL"] = "http://localhost:8000"
 
-from hub.settings import *  # noqa: E402, F403
-from hub.settings import DATABASES, HOME, STATIC_ROOT  # noqa: E402
+from hub.settings import *
+from hub.settings import DATABASES, HOME, STATIC_ROOT
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
