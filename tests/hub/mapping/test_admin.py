@@ -7,9 +7,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from hub.accounts.models import Membership
+from hub.accounts.models import Membership, Role
 from hub.mapping.models import FieldMapping
 from tests import factories as make
+from tests.conftest import Door
 
 TARGET = "hubspot:contact.upsert"
 RULE = {"source": "data.email", "transforms": [], "target": "email", "required": True}
@@ -97,3 +98,104 @@ def test_preview_reads_no_event_of_another_organization(client: Client) -> None:
     assert "stranger@example.com" not in shown["html"]
     offered = client.get(reverse("admin:mapping_sources")).json()
     assert offered == {"events": [], "integrations": []}
+
+
+def test_preview_sends_nothing(client: Client, membership: Membership, door: Door) -> None:
+    integration = make.IntegrationFactory(
+        organization=membership.organization,
+        provider_slug="slack",
+        settings={"channel": "C0123456789"},
+        credential__secrets={"bot_token": "xoxb-SENTINEL-0000000000"},
+    )
+    rule = {"source": "data.email", "transforms": [], "target": "text", "required": True}
+    asked = {"integration": str(integration.pk), "pasted": '{"email": "a@b.co"}', "rules": [rule]}
+    shown = preview(client, target=":message.post", **asked)
+    assert "a@b.co" in shown["html"]
+    assert "SENTINEL" not in shown["html"]
+    assert door.requests == []
+
+
+def test_preview_uses_no_integration_of_another_organization(client: Client) -> None:
+    integration = make.IntegrationFactory(provider_slug="slack", name="A stranger's")
+    rule = {"source": "data.email", "transforms": [], "target": "text", "required": True}
+    asked = {"integration": str(integration.pk), "pasted": '{"email": "a@b.co"}', "rules": [rule]}
+    shown = preview(client, target=":message.post", **asked)
+    assert "Connect a service that can do this" in shown["html"]
+
+
+def test_sources_are_those_of_the_mappings_organization(client: Client, membership: Membership) -> None:
+    other = make.MembershipFactory(user=membership.user).organization
+    mine = make.EventFactory(organization=membership.organization)
+    make.EventFactory(organization=other)
+    address = reverse("admin:mapping_sources")
+    offered = client.get(address, {"organization": membership.organization.pk}).json()
+    assert [entry["id"] for entry in offered["events"]] == [str(mine.pk)]
+
+
+def test_events_of_the_mappings_routes_come_first(client: Client, membership: Membership) -> None:
+    organization = membership.organization
+    mapping = make.FieldMappingFactory(organization=organization)
+    make.RouteFactory(organization=organization, mapping=mapping, type_pattern="user.*")
+    wanted = make.EventFactory(organization=organization, type="user.left")
+    make.EventFactory(organization=organization, type="order.paid")
+    kind = make.EventTypeFactory(organization=organization, example={"email": "example@b.co"})
+    asked = {"organization": organization.pk, "mapping": mapping.pk}
+    offered = client.get(reverse("admin:mapping_sources"), asked).json()["events"]
+    assert [entry["group"] for entry in offered] == [
+        "Events its routes take",
+        "Other events",
+        "Examples of event types",
+    ]
+    assert offered[0]["id"] == str(wanted.pk)
+    shown = preview(client, target=TARGET, event=f"example:{kind.pk}", rules=[RULE])
+    assert "example@b.co" in shown["html"]
+
+
+def test_a_mapping_for_a_capability_keeps_it(client: Client, membership: Membership) -> None:
+    mapping = make.FieldMappingFactory(
+        organization=membership.organization, name="Receipt", action="email.send", rules=[]
+    )
+    address = reverse("admin:mapping_fieldmapping_change", args=[mapping.pk])
+    shown = client.get(address)
+    assert shown.context["target"] == ":email.send"
+    data = {"name": "Receipt", "slug": mapping.slug, "target": ":email.send"}
+    wrong = client.post(address, {**data, "rules": json.dumps([{**RULE, "target": "nowhere"}])})
+    assert "a field of the action" in json.dumps(wrong.context["editor"]["problems"])
+    right = client.post(address, {**data, "rules": json.dumps([{**RULE, "target": "to"}])})
+    assert right.status_code == 302
+    mapping.refresh_from_db()
+    assert (mapping.provider_slug, mapping.action) == ("", "email.send")
+
+
+def test_a_mapping_for_a_provider_that_is_gone_keeps_what_it_was_made_for(
+    client: Client, membership: Membership
+) -> None:
+    mapping = make.FieldMappingFactory(
+        organization=membership.organization, provider_slug="gone", action="gone.do"
+    )
+    address = reverse("admin:mapping_fieldmapping_change", args=[mapping.pk])
+    data = {"name": "Kept", "slug": mapping.slug, "target": "gone:gone.do", "rules": json.dumps([RULE])}
+    assert client.post(address, data).status_code == 302
+    mapping.refresh_from_db()
+    assert (mapping.provider_slug, mapping.action) == ("gone", "gone.do")
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
+def test_only_admins_change_mappings_and_all_may_look(db: None, role: Role) -> None:
+    member = make.MembershipFactory(role=role)
+    mapping = make.FieldMappingFactory(organization=member.organization, rules=[RULE])
+    browser = Client()
+    browser.force_login(member.user)
+    address = reverse("admin:mapping_fieldmapping_change", args=[mapping.pk])
+    assert "only admins change mappings" in browser.get(address).content.decode()
+    data = {"name": "Taken over", "slug": mapping.slug, "target": TARGET, "rules": "[]"}
+    assert browser.post(address, data).status_code == 403
+    assert browser.get(reverse("admin:mapping_fieldmapping_add")).status_code == 403
+    assert "a@b.co" in preview(browser, target=TARGET, pasted='{"email": "a@b.co"}', rules=[RULE])["html"]
+
+
+def test_a_strangers_mapping_is_not_there(client: Client) -> None:
+    mapping = make.FieldMappingFactory()
+    address = reverse("admin:mapping_fieldmapping_change", args=[mapping.pk])
+    assert client.get(address).status_code == 404
+    assert client.post(address, {"name": "Mine now", "rules": "[]"}).status_code == 404
