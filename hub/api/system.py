@@ -14,6 +14,7 @@ from hub.accounts.models import Organization, Scope
 from hub.api.authentication import CHALLENGE, key_text, keys
 from hub.api.problems import MEDIA_TYPE, problem_body
 from hub.connections.canary import check_keys
+from hub.delivery import beats
 from hub.lib.inbound import is_local_call
 from hub.lib.keyring import KeyringError
 from hub.metrics.collector import CONTENT_TYPE, exposition
@@ -31,8 +32,13 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Say whether the hub can work: 503 with a sentence for each thing that is missing."""
-    checks = {name: _outcome(check) for name, check in CHECKS.items()}
+    """Say whether the hub can work: 503 with a sentence for each thing that is missing.
+
+    ``?for=web`` asks whether this process may be given requests: an event is worth accepting also
+    while every worker is away, so a load balancer asks this.
+    """
+    passed_over = WORKERS_CHECKS if request.GET.get("for") == "web" else ()
+    checks = {name: _outcome(check) for name, check in CHECKS.items() if name not in passed_over}
     ready = all(outcome == "ok" for outcome in checks.values())
     return JsonResponse(
         {"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503
@@ -79,7 +85,18 @@ def _keys() -> str:
     return "ok"
 
 
-CHECKS: dict[str, Callable[[], str]] = {"database": _database, "migrations": _migrations, "keys": _keys}
+def _deliveries() -> str:
+    return beats.stalled() or "ok"
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "keys": _keys,
+    "deliveries": _deliveries,
+}
+#: What the workers do, not the web process.
+WORKERS_CHECKS = ("deliveries",)
 
 
 def _outcome(check: Callable[[], str]) -> str:

@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -87,11 +87,21 @@ class Dispatcher:
         self._look_at = 0.0
         self.bell.set()
 
-    def run(self, stop: threading.Event) -> None:
-        """Deliver until ``stop`` is set; then see to it that nothing claimed is left behind."""
+    @property
+    def in_flight(self) -> int:
+        """Deliveries under way."""
+        return self._running
+
+    def run(self, stop: threading.Event, after_turn: Callable[[], None] = lambda: None) -> None:
+        """Deliver until ``stop`` is set; then see to it that nothing claimed is left behind.
+
+        ``after_turn`` is called after every turn of the loop that did not fail.
+        """
         while not stop.is_set():
             self.bell.clear()
-            if not self.step():
+            moved = self.step()
+            after_turn()
+            if not moved:
                 self.bell.wait(self._pause())
         self.shut_down()
 

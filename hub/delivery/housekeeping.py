@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
-from hub.delivery import log
+from hub.delivery import beats, log
 from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
 from hub.delivery.wake import wake
 
@@ -20,9 +20,10 @@ CHUNK = 500
 
 
 def sweep() -> int:
-    """Return items whose worker died to the queue, and wake a worker for whatever is due."""
+    """Return items whose worker died to the queue, forget it, and wake a worker for whatever is due."""
     now = timezone.now()
     returned = _return_expired(now)
+    beats.forget()
     if QueueItem.objects.filter(state=State.PENDING, due_at__lte=now).exists():
         wake()
     return returned

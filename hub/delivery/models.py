@@ -136,3 +136,16 @@ class IntegrationLog(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.outcome}"
+
+
+class WorkerBeat(models.Model):
+    """A worker process and its latest sign of life; times are the database's (``hub.delivery.beats``)."""
+
+    name = models.CharField(primary_key=True, max_length=60)
+    version = models.CharField(max_length=40, blank=True, help_text="Of the code it runs.")
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    in_flight = models.PositiveIntegerField(default=0, help_text="Deliveries under way.")
+
+    def __str__(self) -> str:
+        return self.name

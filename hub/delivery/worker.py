@@ -10,6 +10,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import close_old_connections, connections
 
+from hub.delivery.beats import Pulse
 from hub.delivery.dispatch import LOOK_EVERY, Dispatcher
 from hub.delivery.jobs import Job, worker_jobs
 from hub.delivery.ratelimit import make_limiter
@@ -36,6 +37,7 @@ class Worker:
             lease=hub.lease_seconds,
             limiter=make_limiter(),
         )
+        self._pulse = Pulse(self.dispatcher.owner, lambda: self.dispatcher.in_flight)
         self._jobs_bell = threading.Event()
         self._threads = [
             threading.Thread(target=self._guard, args=(self._deliver,), name="dispatch", daemon=True),
@@ -73,7 +75,8 @@ class Worker:
         connections.close_all()
 
     def _deliver(self) -> None:
-        self.dispatcher.run(self.stopping)
+        self.dispatcher.run(self.stopping, self._pulse.turn)
+        self._pulse.end()
 
     def _do_jobs(self) -> None:
         while not self.stopping.is_set():

@@ -1,13 +1,16 @@
 """Liveness, readiness, metrics and the API's own description."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError
 from django.test import Client
+from django.utils import timezone
 
 from hub.api import system
+from hub.delivery.models import WorkerBeat
 from hub.lib.keyring import KeyringError
 from tests.factories import IntegrationFactory, OrganizationFactory, QueueItemFactory
 from tests.hub.api.conftest import API
@@ -24,7 +27,7 @@ def test_readyz_when_all_is_well() -> None:
     answer = Client().get("/readyz")
 
     assert answer.status_code == 200
-    assert answer.json()["checks"] == {"database": "ok", "migrations": "ok", "keys": "ok"}
+    assert answer.json()["checks"] == dict.fromkeys(("database", "migrations", "keys", "deliveries"), "ok")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,45 @@ def test_readyz_says_when_the_keys_do_not_fit(monkeypatch: pytest.MonkeyPatch) -
 
     assert answer.status_code == 503
     assert "12345678" not in answer.content.decode()
+
+
+class TestDeliveries:
+    """/readyz while something is due."""
+
+    def overdue(self) -> None:
+        QueueItemFactory(due_at=timezone.now() - timedelta(minutes=5))
+
+    def beat(self, seconds_ago: int) -> None:
+        seen = timezone.now() - timedelta(seconds=seconds_ago)
+        WorkerBeat.objects.create(name="worker-1", started_at=seen, seen_at=seen)
+
+    def test_not_ready_while_nobody_delivers(self) -> None:
+        self.overdue()
+        self.beat(seconds_ago=120)
+
+        answer = Client().get("/readyz")
+
+        assert answer.status_code == 503
+        assert "no worker" in answer.json()["checks"]["deliveries"]
+
+    def test_ready_again_with_a_sign_of_life(self) -> None:
+        self.overdue()
+        self.beat(seconds_ago=5)
+
+        assert Client().get("/readyz").status_code == 200
+
+    def test_events_are_worth_accepting_all_the_same(self) -> None:
+        self.overdue()
+
+        answer = Client().get("/readyz?for=web")
+
+        assert answer.status_code == 200
+        assert "deliveries" not in answer.json()["checks"]
+
+    def test_what_is_due_later_needs_no_worker_yet(self) -> None:
+        QueueItemFactory(due_at=timezone.now() + timedelta(hours=1))
+
+        assert Client().get("/readyz").status_code == 200
 
 
 class TestMetrics:

@@ -1,0 +1,92 @@
+"""Signs of life of the worker processes: which of them get round their loop, and since when.
+
+A worker's coordinator itself gives the sign after a turn of its loop, so that one whose database or
+code hangs falls silent although its process lives. Times are the database's, so that machines
+whose clocks differ agree.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import DatabaseError
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from hub import __version__
+from hub.delivery.models import QueueItem, State, WorkerBeat
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two signs of life of a worker.
+EVERY = 10.0
+#: Seconds of silence after which a worker counts as gone: three signs missed, and a slow statement.
+SILENT = 45
+#: Seconds an item may be due while no worker is there before the hub counts as not ready.
+LATE = 30
+#: After this long the row of a worker that was killed goes.
+FORGOTTEN = timedelta(hours=1)
+
+
+class Pulse:
+    """One worker's sign of life, given by ``turn`` every ``EVERY`` seconds."""
+
+    def __init__(self, name: str, in_flight: Callable[[], int]):
+        """``in_flight`` says how many deliveries are under way."""
+        self.name = name
+        self._in_flight = in_flight
+        self._due = 0.0
+
+    def turn(self) -> None:
+        """Called after every turn of the loop: nearly free while no sign is due. Never raises."""
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + EVERY
+        beat = WorkerBeat(
+            name=self.name, version=__version__, started_at=Now(), seen_at=Now(), in_flight=self._in_flight()
+        )
+        try:
+            WorkerBeat.objects.bulk_create(
+                [beat],
+                update_conflicts=True,
+                unique_fields=["name"],
+                update_fields=["version", "seen_at", "in_flight"],
+            )
+        except DatabaseError as error:
+            logger.warning("No sign of life could be written (%s); deliveries go on.", error)
+
+    def end(self) -> None:
+        """Take the row away: this worker stops in good order. Never raises."""
+        try:
+            WorkerBeat.objects.filter(pk=self.name).delete()
+        except DatabaseError as error:
+            logger.warning("The worker's row could not be removed (%s); the sweep will.", error)
+
+
+def alive() -> QuerySet[WorkerBeat]:
+    """Return the workers that gave a sign lately."""
+    return WorkerBeat.objects.filter(seen_at__gt=Now() - timedelta(seconds=SILENT))
+
+
+def forget() -> int:
+    """Remove the rows of workers long gone; return how many."""
+    return WorkerBeat.objects.filter(seen_at__lt=Now() - FORGOTTEN).delete()[0]
+
+
+def stalled() -> str:
+    """Return "" while claims progress, else a sentence: something is due and no worker takes it.
+
+    The queue is only looked at where no worker gave a sign.
+    """
+    if alive().exists():
+        return ""
+    late = timezone.now() - timedelta(seconds=LATE)
+    if not QueueItem.objects.filter(state=State.PENDING, due_at__lt=late).exists():
+        return ""
+    return (
+        f"Deliveries are due and no worker has given a sign of life for {SILENT} s; "
+        "nothing is lost, but nothing is delivered. Start a worker, or read its log."
+    )
