@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-import re
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,9 @@ BATCH_EVENTS = 500
 BATCH_BYTES = 32 * 1024 * 1024
 
 JSON = "application/json"
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+#: Makes a text of which only the digits are left, all alike: long numbers are found at memory's speed.
+_DIGITS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
+_LONG_NUMBER = b"0" * 19
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 PLAIN_FIELDS = ("type", "data", "subject", "source", "time", "idempotency_key", "deliver_at")
@@ -97,6 +99,13 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number in JSON")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large a number")
+    return number
+
+
 def _check_size(row: Any, index: int) -> None:
     try:
         size = len(json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace"))
@@ -129,11 +138,14 @@ def _rows(parsed: Any, kind: str) -> list[Any] | None:
 
 
 def _parse(raw: bytes) -> Any:
+    """Return what the body holds: nothing but JSON, also where Python's parser would take more."""
     if not raw.strip():
         raise ParseError("The body is empty; send an event as JSON.")
     try:
+        if _LONG_NUMBER not in raw.translate(_DIGITS):
+            return orjson.loads(raw)
         # orjson makes a float of a whole number past 64 bits; such a number may be somebody's id.
-        return json.loads(raw, parse_constant=_no_number) if _LONG_NUMBER.search(raw) else orjson.loads(raw)
+        return json.loads(raw, parse_constant=_no_number, parse_float=_finite)
     except RecursionError:
         raise ParseError("The body is nested too deep.") from None
     except ValueError as error:
@@ -162,6 +174,7 @@ def _plain(row: Mapping[str, Any], key: str) -> Draft:
         time=_moment(row, "time"),
         idempotency_key=_text(row, "idempotency_key") or key or None,
         deliver_at=_moment(row, "deliver_at"),
+        strict=True,
     )
 
 
@@ -187,6 +200,7 @@ def _cloud_draft(row: Mapping[str, Any], data: Any) -> Draft:
         time=_moment(row, "time"),
         idempotency_key=_text(row, "idempotencykey") or f"{source}#{identifier}",
         deliver_at=_moment(row, "deliverat"),
+        strict=True,
     )
 
 

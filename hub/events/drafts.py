@@ -24,7 +24,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 class Draft:
     """An event to be accepted. Times are aware; ``deliver_at`` puts its deliveries off until then.
 
-    ``warnings``: what the reader of the input wants kept with the event.
+    ``warnings``: what the reader of the input wants kept with the event. ``strict``: the data comes
+    out of a parser that lets pass nothing but JSON (no NaN, no halves of surrogate pairs), so that it
+    need not be walked through again.
     """
 
     type: str
@@ -35,6 +37,7 @@ class Draft:
     idempotency_key: str | None = None
     deliver_at: datetime | None = None
     warnings: tuple[str, ...] = ()
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def _check(draft: Draft, now: datetime) -> list[tuple[str, str]]:
     found = [(name, _text_problem(name, getattr(draft, name))) for name in _LENGTHS]
     found.append(("time", _time_problem(draft.time)))
     found.append(("deliver_at", _deliver_at_problem(draft.deliver_at, now)))
-    found.append(data_problem(draft.data))
+    found.append(_strict_problem(draft.data) if draft.strict else data_problem(draft.data))
     return [(name, message) for name, message in found if message]
 
 
@@ -117,6 +120,20 @@ def data_problem(data: Any) -> tuple[str, str]:
         return "data" + "".join(reversed(error.path)), error.reason
     if size > MAX_DATA_BYTES:
         return "data", f"may have {MAX_DATA_BYTES} bytes as JSON, not {size}."
+    return "data", ""
+
+
+def _strict_problem(data: Any) -> tuple[str, str]:
+    """The same for data that is JSON for certain, at a tenth of the cost."""
+    try:
+        encoded = orjson.dumps(data)
+    except TypeError:
+        return data_problem(data)
+    # What could be too deep or hold a NUL is looked at closely; all other data is neither.
+    if encoded.count(b"{") + encoded.count(b"[") > MAX_DEPTH or b"\\u0000" in encoded:
+        return data_problem(data)
+    if len(encoded) > MAX_DATA_BYTES:
+        return "data", f"may have {MAX_DATA_BYTES} bytes as JSON, not {len(encoded)}."
     return "data", ""
 
 

@@ -1,31 +1,49 @@
 """The one way an event comes in: checked, kept, and queued for every route that wants it.
 
-Everything happens in ONE transaction: once ``accept_events`` is committed, nothing is lost.
+An event and its queue items are written in ONE transaction: once ``accept_events`` returns (or, where
+the caller has a transaction of its own, once that is committed), nothing is lost. What several
+threads bring at the same time is written together, because one commit for all costs each of them a
+fraction of its own; each of them waits for that commit, and gets its own answer or error.
+
+The way: ``accept_events`` checks the form → ``_accept_group`` reads the routes and schemas once for
+all who wait → ``_routed`` decides → ``writer.write`` inserts → commit → ``_answers``.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+import orjson
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from hub.accounts.models import Organization
-from hub.delivery.enqueue import new_item
-from hub.delivery.models import QueueItem
 from hub.delivery.sources import Envelope
 from hub.delivery.wake import wake
 from hub.events.drafts import Draft, IntakeError, IntakeProblem, check_drafts
-from hub.events.envelopes import SOURCE_TYPE
-from hub.events.models import Event, EventType
-from hub.events.routes import routes_of
-from hub.events.routing import QUEUED, Decision, RouteView, decide
+from hub.events.models import EventType
+from hub.events.routes import routes_of_all
+from hub.events.routing import QUEUED, RouteView, decide
 from hub.events.schemas import SchemaUnusable, data_reasons
+from hub.events.writer import Arrival, Earlier, write
 from hub.lib.ids import uuid7
+from hub.lib.together import Together
 
+logger = logging.getLogger(__name__)
 __all__ = ["Accepted", "Draft", "IntakeError", "IntakeProblem", "accept_event", "accept_events"]
+
+#: Events written in one transaction, unless one caller brings more: the longest that others wait.
+MOST_TOGETHER = 200
+
+_SCHEMAS = """
+    SELECT organization_id, name, schema, on_invalid FROM events_eventtype
+    WHERE organization_id IN ({}) AND name IN ({}) AND schema IS NOT NULL
+"""
+
+#: By organization and type: the schema, and whether what does not fit it is refused.
+Schemas = Mapping[tuple[int, str], tuple[object, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +57,13 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Routed:
-    """An unsaved event and what the routes decided about it."""
+class _Job:
+    """What one caller brings: accepted as a whole or not at all."""
 
-    event: Event
-    decisions: list[Decision]
-    deliver_at: datetime
+    organization_id: int
+    drafts: Sequence[Draft]
+    origin: str
+    webhook_id: int | None
 
 
 def accept_event(
@@ -71,70 +90,92 @@ def accept_events(
         return []
     if problems := check_drafts(drafts, timezone.now()):
         raise IntakeError(problems)
-    warnings = _check_schemas(organization, drafts)
+    job = _Job(organization.pk, drafts, origin, webhook_id)
+    if not connection.in_atomic_block:
+        return _together.do(job, len(drafts))
+    # The caller's own transaction: what it brings is kept, or not, with the rest of it.
+    (outcome,) = _prepare_and_write([job])
+    if isinstance(outcome, IntakeError):
+        raise outcome
+    return outcome
 
-    def accept() -> list[Accepted]:
-        return _accept(organization, drafts, warnings, origin, webhook_id)
 
+def _accept_group(jobs: Sequence[_Job]) -> list[list[Accepted] | Exception]:
+    """Accept what several callers brought, in one transaction; one's error is nobody else's."""
     try:
-        return accept()
-    except IntegrityError:
-        # An integration or mapping was deleted since its routes were read; inside somebody else's
-        # transaction there is no second try.
-        if transaction.get_connection().in_atomic_block:
-            raise
-        return accept()
+        return [*_prepare_and_write(jobs)]
+    except (OperationalError, InterfaceError):
+        raise  # the database is away or overwhelmed: that is true for each of them
+    except Exception as error:
+        if len(jobs) > 1:
+            logger.warning("Events that came together cannot be kept together: %s", error)
+        # Something in the group cannot be kept, or an integration or mapping was deleted since its
+        # routes were read. Each alone, then: who is not to blame is accepted.
+        return [_accept_alone(job) for job in jobs]
 
 
-def _accept(
-    organization: Organization,
-    drafts: Sequence[Draft],
-    warnings: Mapping[int, list[str]],
-    origin: str,
-    webhook_id: int | None,
-) -> list[Accepted]:
+def _accept_alone(job: _Job) -> list[Accepted] | Exception:
+    try:
+        (outcome,) = _prepare_and_write([job])
+    except Exception as error:
+        return error
+    return outcome
+
+
+_together: Together[_Job, list[Accepted]] = Together(_accept_group, most=MOST_TOGETHER)
+
+
+def _prepare_and_write(jobs: Sequence[_Job]) -> list[list[Accepted] | IntakeError]:
     """Route first, so that the transaction (on SQLite, the one write lock) is short; then write."""
+    schemas = _schemas(jobs)
+    routes = routes_of_all([job.organization_id for job in jobs])
     now = timezone.now()
-    routes = routes_of(organization.pk)
-    firsts = _first_by_key(drafts)
-    routed: dict[int, _Routed] = {}
-    for index, draft in enumerate(drafts):
-        if firsts.get(draft.idempotency_key or "", index) == index:
-            # Each a microsecond later than the one before: the order of the batch is kept.
-            entry = _route(organization, draft, routes, now + timedelta(microseconds=index))
-            entry.event.warnings = [*draft.warnings, *warnings.get(index, ())]
-            entry.event.origin, entry.event.webhook_id = origin, webhook_id
-            routed[index] = entry
+    prepared: list[list[Arrival] | IntakeError] = []
+    for job in jobs:
+        try:
+            warnings = _check_schemas(job, schemas)
+        except IntakeError as error:
+            prepared.append(error)
+            continue
+        prepared.append(_routed(job, routes[job.organization_id], warnings, now))
+        # Each a microsecond later than the one before: the order of the batch is kept.
+        now += timedelta(microseconds=len(job.drafts))
+    arrivals = [arrival for part in prepared if not isinstance(part, IntakeError) for arrival in part]
     with transaction.atomic():
-        earlier = _insert(organization, [entry.event for entry in routed.values()])
-        fresh = [entry for entry in routed.values() if entry.event.idempotency_key not in earlier]
-        items = [item for entry in fresh for item in _items(entry)]
-        if items:
-            QueueItem.objects.bulk_create(items)
+        earlier, queued = write(arrivals)
+        if queued:
             transaction.on_commit(wake, robust=True)
-    return [_answer(draft, index, routed, firsts, earlier) for index, draft in enumerate(drafts)]
+    return [part if isinstance(part, IntakeError) else _answers(part, earlier) for part in prepared]
 
 
-def _check_schemas(organization: Organization, drafts: Sequence[Draft]) -> dict[int, list[str]]:
+def _schemas(jobs: Sequence[_Job]) -> Schemas:
+    """Return the schemas of the types that the jobs bring."""
+    organizations = sorted({job.organization_id for job in jobs})
+    types = sorted({draft.type for job in jobs for draft in job.drafts})
+    places = ", ".join(["%s"] * len(organizations)), ", ".join(["%s"] * len(types))
+    with connection.cursor() as cursor:
+        cursor.execute(_SCHEMAS.format(*places), [*organizations, *types])
+        return {
+            (organization_id, name): (orjson.loads(schema), on_invalid == EventType.OnInvalid.REJECT)
+            for organization_id, name, schema, on_invalid in cursor.fetchall()
+        }
+
+
+def _check_schemas(job: _Job, schemas: Schemas) -> dict[int, list[str]]:
     """Hold the drafts against the schemas of their types; return the warnings by position."""
-    rows = EventType.objects.filter(
-        organization_id=organization.pk, name__in={draft.type for draft in drafts}, schema__isnull=False
-    ).values_list("name", "schema", "on_invalid")
-    if not (schemas := {name: (schema, on_invalid) for name, schema, on_invalid in rows}):
-        return {}
     warnings: dict[int, list[str]] = {}
     refused: list[IntakeProblem] = []
-    for index, draft in enumerate(drafts):
-        if draft.type not in schemas:
+    for index, draft in enumerate(job.drafts if schemas else ()):
+        schema, refuses = schemas.get((job.organization_id, draft.type), (None, False))
+        if schema is None:
             continue
-        schema, on_invalid = schemas[draft.type]
         try:
             reasons = data_reasons(schema, draft.data)
         except SchemaUnusable as error:
             # A broken schema is the hub's fault, not the sender's: the event is never refused for it.
             warnings[index] = [str(error)]
             continue
-        if on_invalid == EventType.OnInvalid.REJECT:
+        if refuses:
             refused += [_refusal(index, reason) for reason in reasons]
         else:
             warnings[index] = reasons
@@ -148,81 +189,28 @@ def _refusal(index: int, reason: str) -> IntakeProblem:
     return IntakeProblem(index, path, f"{message} (the event type's JSON Schema)")
 
 
-def _first_by_key(drafts: Sequence[Draft]) -> dict[str, int]:
-    """Return the position at which each idempotency key comes first."""
-    firsts: dict[str, int] = {}
-    for index, draft in enumerate(drafts):
-        if draft.idempotency_key is not None:
-            firsts.setdefault(draft.idempotency_key, index)
-    return firsts
-
-
-def _route(organization: Organization, draft: Draft, routes: Sequence[RouteView], now: datetime) -> _Routed:
-    """Make the event, unsaved, and ask the routes."""
-    envelope = Envelope(uuid7(), draft.type, draft.subject, draft.source, draft.time or now, draft.data)
-    decisions = decide(routes, envelope.as_dict())
-    event = Event(
-        id=envelope.id,
-        organization_id=organization.pk,
-        type=draft.type,
-        source=draft.source,
-        subject=draft.subject,
-        time=envelope.time,
-        data=draft.data,
-        idempotency_key=draft.idempotency_key,
-        routing=[decision.as_json() for decision in decisions],
-    )
-    return _Routed(event, decisions, max(now, draft.deliver_at or now))
-
-
-def _insert(organization: Organization, events: Sequence[Event]) -> dict[str | None, tuple[UUID, Any]]:
-    """Insert; return (id, routing) of those that were here before, by idempotency key.
-
-    The database decides who was first, also between two requests at once: the unique key makes the
-    second wait for the first's commit and then insert nothing.
-    """
-    keys = {event.idempotency_key: event.id for event in events if event.idempotency_key is not None}
-    if not keys:
-        Event.objects.bulk_create(events)
-        return {}
-    # In the order of the keys, so that two batches with the same keys cannot wait for each other.
-    ordered = sorted(events, key=lambda event: event.idempotency_key or "")
-    Event.objects.bulk_create(ordered, ignore_conflicts=True)
-    rows = Event.objects.filter(organization_id=organization.pk, idempotency_key__in=list(keys)).values_list(
-        "idempotency_key", "id", "routing"
-    )
-    return {key: (pk, routing) for key, pk, routing in rows if key is not None and pk != keys[key]}
-
-
-def _items(entry: _Routed) -> list[QueueItem]:
-    return [
-        new_item(
-            organization_id=entry.event.organization_id,
-            targets=decision.route.targets,
-            source_type=SOURCE_TYPE,
-            source_id=entry.event.id,
-            route_id=decision.route.id,
-            label=entry.event.type,
-            subject=entry.event.subject,
-            priority=decision.route.priority,
-            due_at=entry.deliver_at + timedelta(seconds=decision.route.delay),
+def _routed(
+    job: _Job, routes: Sequence[RouteView], warnings: Mapping[int, list[str]], now: datetime
+) -> list[Arrival]:
+    """Give each draft its id, and ask the routes."""
+    arrivals = []
+    for index, draft in enumerate(job.drafts):
+        at = now + timedelta(microseconds=index)
+        envelope = Envelope(uuid7(), draft.type, draft.subject, draft.source, draft.time or at, draft.data)
+        decisions = decide(routes, envelope.as_dict())
+        told = [*draft.warnings, *warnings.get(index, ())]
+        arrivals.append(
+            Arrival(envelope.id, job.organization_id, draft, decisions, told, job.origin, job.webhook_id, at)
         )
-        for decision in entry.decisions
-        if decision.outcome == QUEUED
-    ]
+    return arrivals
 
 
-def _answer(
-    draft: Draft,
-    index: int,
-    routed: dict[int, _Routed],
-    firsts: dict[str, int],
-    earlier: dict[str | None, tuple[UUID, Any]],
-) -> Accepted:
-    first = firsts.get(draft.idempotency_key or "", index)
-    if draft.idempotency_key in earlier:
-        event_id, routing = earlier[draft.idempotency_key]
+def _answers(arrivals: Sequence[Arrival], earlier: Earlier) -> list[Accepted]:
+    return [_answer(arrival, earlier) for arrival in arrivals]
+
+
+def _answer(arrival: Arrival, earlier: Earlier) -> Accepted:
+    if arrival.is_repeated(earlier):
+        event_id, routing = earlier[arrival.key]
         return Accepted(event_id, sum(entry["outcome"] == QUEUED for entry in routing), duplicate=True)
-    entry = routed[first]
-    queued = sum(decision.outcome == QUEUED for decision in entry.decisions)
-    return Accepted(entry.event.id, queued, first != index, tuple(entry.event.warnings))
+    return Accepted(arrival.id, len(arrival.queued), warnings=tuple(arrival.warnings))

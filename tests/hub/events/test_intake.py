@@ -220,16 +220,16 @@ def test_workers_are_woken_once_after_the_commit(organization, monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_an_integration_deleted_while_an_event_comes_in_loses_no_event(organization, monkeypatch):
     route = RouteFactory(organization=organization)
-    read = intake.routes_of
+    read = intake.routes_of_all
     deleted = []
 
-    def read_then_delete(pk):
-        views = read(pk)
+    def read_then_delete(organizations):
+        views = read(organizations)
         if not deleted:
             deleted.append(route.integration.delete())
         return views
 
-    monkeypatch.setattr(intake, "routes_of", read_then_delete)
+    monkeypatch.setattr(intake, "routes_of_all", read_then_delete)
     accepted = accept_event(organization, Draft("order.paid"))
     assert accepted.items == 0
     assert Event.objects.get().pk == accepted.event_id

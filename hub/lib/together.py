@@ -1,0 +1,96 @@
+"""Group commit: what many callers bring at the same time is done in one go.
+
+A commit that survives a power cut waits for the disk, and on SQLite only one can be under way. One
+transaction per caller makes the callers wait for each other; one transaction for all who wait costs
+each of them a fraction.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+Job = TypeVar("Job")
+Outcome = TypeVar("Outcome")
+
+
+class _Caller(Generic[Job, Outcome]):
+    """One who waits: its job, and what became of it."""
+
+    __slots__ = ("error", "job", "outcome", "settled", "size", "turn")
+
+    def __init__(self, job: Job, size: int):
+        self.job, self.size = job, size
+        self.settled = False
+        self.outcome: Outcome
+        self.error: BaseException | None = None
+        #: Held until the job is settled, or it is this caller's turn to work.
+        self.turn = threading.Lock()
+        self.turn.acquire()
+
+    def settle(self, outcome: Outcome | BaseException) -> None:
+        if isinstance(outcome, BaseException):
+            self.error = outcome
+        else:
+            self.outcome = outcome
+        self.settled = True
+        self.turn.release()
+
+
+class Together(Generic[Job, Outcome]):
+    """Does jobs in groups, in the threads of those who bring them.
+
+    Who finds nobody at work works at once, for itself and for all who wait by then; whoever comes
+    meanwhile waits, and when the work is done the first of those works for the next group. So a lone
+    caller waits for nobody, there is no thread to look after, and a group is as large as the load.
+    """
+
+    def __init__(self, work: Callable[[Sequence[Job]], Sequence[Outcome | BaseException]], *, most: int):
+        """``work`` returns one outcome per job, in their order: a value, or the exception that its
+        caller shall see. What it raises itself every caller sees. ``most``: the sum of the jobs'
+        sizes from which a group takes no more.
+        """
+        self._work, self._most = work, most
+        self._lock = threading.Lock()
+        self._waiting: deque[_Caller[Job, Outcome]] = deque()
+        self._busy = False
+
+    def do(self, job: Job, size: int = 1) -> Outcome:
+        """Return the job's outcome once its group is done; raise what became of it otherwise."""
+        caller: _Caller[Job, Outcome] = _Caller(job, size)
+        with self._lock:
+            self._waiting.append(caller)
+            follow, self._busy = self._busy, True
+        if follow:
+            caller.turn.acquire()
+        if not caller.settled:
+            self._lead()
+        if caller.error is not None:
+            raise caller.error
+        return caller.outcome
+
+    def _lead(self) -> None:
+        """Work for a group that the caller is in: it is the first of those who wait."""
+        group = self._next_group()
+        outcomes: Sequence[Outcome | BaseException]
+        try:
+            outcomes = self._work([caller.job for caller in group])
+        except BaseException as error:  # also a thread that is being ended must let the others go
+            outcomes = [error] * len(group)
+        # The next group's work begins before this one's callers go on.
+        with self._lock:
+            following = self._waiting[0] if self._waiting else None
+            self._busy = following is not None
+        if following is not None:
+            following.turn.release()
+        for caller, outcome in zip(group, outcomes, strict=True):
+            caller.settle(outcome)
+
+    def _next_group(self) -> list[_Caller[Job, Outcome]]:
+        group: list[_Caller[Job, Outcome]] = []
+        size = 0
+        with self._lock:
+            while self._waiting and (not group or size + self._waiting[0].size <= self._most):
+                group.append(self._waiting.popleft())
+                size += group[-1].size
+        return group
