@@ -1,0 +1,163 @@
+"""The mapping editor as a person uses it: rules, steps, their options, order, and the preview."""
+
+from playwright.sync_api import Locator, Page, expect
+
+from hub.accounts.models import Membership, Role
+from hub.mapping.models import FieldMapping
+from tests import factories as make
+from tests.plugins.browser import SignIn, shoot
+
+LOOKUP = {"name": "lookup", "table": {"major": "error", "fatal": "critical"}, "otherwise": "keep"}
+RULES = [
+    {
+        "source": "data.level",
+        "target": "severity",
+        "required": False,
+        "transforms": [LOOKUP],
+    },
+    {
+        "source": "",
+        "target": "summary",
+        "required": True,
+        "transforms": [{"name": "template", "text": "{data.server}: {data.reason}"}],
+    },
+    {
+        "source": "data.tags",
+        "target": "group",
+        "required": False,
+        "transforms": [{"name": "join", "separator": ""}, {"name": "default", "value": "1"}],
+    },
+]
+DATA = {"server": "web-3", "reason": "No answer", "level": "major", "tags": ["a", "b"]}
+
+
+def world() -> tuple[Membership, FieldMapping]:
+    membership = make.MembershipFactory()
+    organization = membership.organization
+    mapping = make.FieldMappingFactory(
+        organization=organization, name="Alarms", action="incident.trigger", rules=RULES
+    )
+    make.EventFactory(organization=organization, type="server.down", data=DATA)
+    make.IntegrationFactory(
+        organization=organization,
+        provider_slug="pagerduty",
+        name="PagerDuty",
+        auth_key="events",
+        credential__secrets={"routing_key": "planted0000000000000000000000000"},
+    )
+    return membership, mapping
+
+
+def open_editor(sign_in: SignIn, membership: Membership, mapping: FieldMapping) -> Page:
+    page = sign_in(membership)
+    page.goto(f"/admin/mapping/fieldmapping/{mapping.pk}/change/")
+    expect(page.locator("#preview-result").get_by_text("The event fits.")).to_be_visible()
+    return page
+
+
+def rule(page: Page, number: int) -> Locator:
+    return page.get_by_role("group", name=f"Rule {number}", exact=True)
+
+
+def save(page: Page) -> None:
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("is saved")).to_be_visible()
+
+
+def test_saving_what_was_not_touched_changes_nothing(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    page = open_editor(sign_in, membership, mapping)
+    expect(rule(page, 1).get_by_text("becomes “error”")).to_be_visible()
+    assert "planted" not in page.content()
+    shoot(page, "mapping-editor")
+    save(page)
+    mapping.refresh_from_db()
+    assert mapping.rules == RULES
+    assert (mapping.provider_slug, mapping.action) == ("", "incident.trigger")
+
+
+def test_options_are_edited_and_the_preview_follows(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    page = open_editor(sign_in, membership, mapping)
+    rule(page, 2).get_by_label("Text").fill("Down: {data.server}")
+    expect(page.locator("#preview-result").get_by_text("Down: web-3").first).to_be_visible()
+    table = rule(page, 1)
+    table.get_by_role("button", name="Add a line").click()
+    page.keyboard.type("minor")
+    page.keyboard.press("Tab")
+    page.keyboard.type("warning")
+    table.get_by_role("button", name="Remove this line").first.click()
+    save(page)
+    mapping.refresh_from_db()
+    assert mapping.rules[0]["transforms"][0]["table"] == {"fatal": "critical", "minor": "warning"}
+    assert mapping.rules[1]["transforms"] == [{"name": "template", "text": "Down: {data.server}"}]
+
+
+def test_rules_are_moved_and_removed_by_keyboard(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    page = open_editor(sign_in, membership, mapping)
+    page.get_by_role("button", name="Move rule 1 down").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Move rule 2 down")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Remove rule 1").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="summary", exact=True)).to_be_visible()
+    save(page)
+    mapping.refresh_from_db()
+    assert [entry["target"] for entry in mapping.rules] == ["group", "severity"]
+
+
+def test_a_problem_stands_at_its_rule_and_stays_after_saving(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    page = open_editor(sign_in, membership, mapping)
+    rule(page, 3).get_by_label("From the event").fill("data.[")
+    expect(rule(page, 3).get_by_role("alert")).to_contain_text("JMESPath")
+    expect(page.get_by_text("It would not be sent.")).to_be_visible()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Some rules cannot be used as they are")).to_be_visible()
+    expect(rule(page, 3).get_by_role("alert")).to_contain_text("JMESPath")
+    expect(rule(page, 3).get_by_label("From the event")).to_have_value("data.[")
+    shoot(page, "mapping-editor-problem")
+    mapping.refresh_from_db()
+    assert mapping.rules == RULES
+
+
+def test_fields_are_listed_and_sources_suggested(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    page = open_editor(sign_in, membership, mapping)
+    paths = page.locator("#paths option")
+    expect(paths.filter(has_text="web-3")).to_have_attribute("value", "data.server")
+    page.get_by_role("button", name="Fields").click()
+    expect(page.get_by_text("one of critical, error, warning, info")).to_be_visible()
+    page.get_by_role("button", name="component", exact=True).click()
+    expect(rule(page, 4).get_by_label("Into the field")).to_have_value("component")
+    expect(rule(page, 4).get_by_label("From the event")).to_be_focused()
+    shoot(page, "mapping-editor-fields")
+
+
+def test_an_event_is_pasted(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    page = open_editor(sign_in, membership, mapping)
+    page.get_by_label("With the event").select_option("")
+    page.get_by_label("Event as JSON").fill('{"server": "db-1", "reason": "Full", "level": "fatal"}')
+    expect(page.locator("#preview-result").get_by_text("db-1").first).to_be_visible()
+    page.get_by_label("Event as JSON").fill("{oops")
+    expect(page.get_by_text("What was pasted is no JSON")).to_be_visible()
+
+
+def test_a_viewer_tries_and_changes_nothing(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    viewer = make.MembershipFactory(organization=membership.organization, role=Role.VIEWER)
+    page = open_editor(sign_in, viewer, mapping)
+    expect(rule(page, 1).get_by_label("From the event")).to_be_disabled()
+    expect(page.get_by_role("button", name="Save", exact=True)).to_have_count(0)
+
+
+def test_the_editor_fits_a_small_screen(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    page = sign_in(membership, color_scheme="dark", viewport={"width": 390, "height": 844})
+    page.goto(f"/admin/mapping/fieldmapping/{mapping.pk}/change/")
+    expect(page.locator("#preview-result").get_by_text("The event fits.")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    shoot(page, "mapping-editor-small")
