@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Case, F, QuerySet, When
 from django.utils import timezone
 
 from hub.delivery.models import QueueItem, State
@@ -19,7 +19,9 @@ AT_ONCE = 500
 def retry(items: QuerySet[QueueItem] | Iterable[QueueItem]) -> int:
     """Make items due now, with fresh tries, at their first target; return how many.
 
-    Completed items and those under way are left alone: a completed one is replayed instead.
+    Completed items and those under way are left alone: a completed one is replayed instead. One
+    that had ended gets a new fence: an outcome that a worker writes twice, because it did not hear of
+    the first commit, must not end it again. One that waits keeps its fence: a late success counts.
     """
     now = timezone.now()
     changed = 0
@@ -36,6 +38,7 @@ def retry(items: QuerySet[QueueItem] | Iterable[QueueItem]) -> int:
             action=action,
             mapping_id=mapping_id,
             finished_at=None,
+            fence=Case(When(state=State.PENDING, then=F("fence")), default=F("fence") + 1),
         )
     transaction.on_commit(wake)
     return changed
