@@ -7,6 +7,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from hub.dashboard.theme import UNFOLD as UNFOLD
+from hub.lib.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -224,11 +225,9 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
 }
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("HUB_LOG_LEVEL", default="INFO")},
-    "loggers": {"django.server": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
-}
+# One line per accepted event and per attempt comes on top with HUB_LOG_TRAFFIC.
+LOGGING = logging_config(
+    env.str("HUB_LOG_FORMAT", default="lines"),
+    env.str("HUB_LOG_LEVEL", default="INFO"),
+    env.bool("HUB_LOG_TRAFFIC", default=False),
+)

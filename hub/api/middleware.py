@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from hub.api.problems import MEDIA_TYPE, problem_body
+from hub.lib import logs
 from hub.lib.ids import uuid7
 
 HEADER = "X-Request-Id"
@@ -27,7 +28,11 @@ class RequestIdMiddleware:
         given = request.headers.get(HEADER, "")
         request_id = given if ACCEPTABLE.fullmatch(given) else uuid7().hex
         request.META["hub.request_id"] = request_id
-        response = self.get_response(request)
+        scope = logs.enter(lambda: {"request_id": request_id})
+        try:
+            response = self.get_response(request)
+        finally:
+            logs.leave(scope)
         if request.path.startswith("/api/") and response.status_code >= 400:
             response = _as_problem(response, request_id)
         response.headers[HEADER] = request_id

@@ -11,6 +11,7 @@ from hub.connections.client import Connection
 from hub.delivery.inputs import InputError, build_input
 from hub.delivery.sources import Envelope
 from hub.delivery.store import Claimed
+from hub.lib import logs
 from integrations.base.errors import IntegrationError, PermanentError, TransientError
 from integrations.base.http import Exchange
 from integrations.base.results import Result
@@ -39,9 +40,30 @@ class Work:
     rules: list[Mapping[str, Any]] | None
     envelope: Envelope | None
 
+    def facts(self) -> dict[str, str]:
+        """What log lines written during the attempt carry."""
+        return {
+            "item": str(self.item.id),
+            "event": str(self.item.source_id),
+            "integration": str(self.item.integration_id),
+            "action": self.item.action,
+            "attempt": str(self.item.attempts + 1),
+        }
+
 
 def make_attempt(work: Work, clock: Callable[[], datetime]) -> Attempt:
     """Deliver one item. Never raises: what goes wrong is the attempt's ``error``."""
+    scope = logs.enter(work.facts, work.connection.redactor.text)
+    try:
+        attempt = _attempt(work, clock)
+        if logs.traffic.isEnabledFor(logging.INFO):
+            _tell(attempt)
+        return attempt
+    finally:
+        logs.leave(scope)
+
+
+def _attempt(work: Work, clock: Callable[[], datetime]) -> Attempt:
     started = time.perf_counter()
     exchanges: list[Exchange] = []
     result, error = None, None
@@ -57,6 +79,15 @@ def make_attempt(work: Work, clock: Callable[[], datetime]) -> Attempt:
         )
     duration = int((time.perf_counter() - started) * 1000)
     return Attempt(work.item, result, error, duration, clock(), exchanges)
+
+
+def _tell(attempt: Attempt) -> None:
+    facts: dict[str, str | int] = {"duration_ms": attempt.duration_ms}
+    if attempt.exchanges and attempt.exchanges[-1].status:
+        facts["status"] = attempt.exchanges[-1].status
+    facts["outcome"] = attempt.error.kind if attempt.error else "ok"
+    text = attempt.error.message if attempt.error else "delivered"
+    logs.traffic.info("Attempt: %s", text, extra={"facts": facts})
 
 
 def _deliver(work: Work, now: datetime, exchanges: list[Exchange]) -> Result:

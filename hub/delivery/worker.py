@@ -15,6 +15,7 @@ from hub.delivery.dispatch import LOOK_EVERY, Dispatcher
 from hub.delivery.jobs import Job, worker_jobs
 from hub.delivery.ratelimit import make_limiter
 from hub.delivery.wake import Listener
+from hub.lib.logs import process_facts
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class Worker:
 
     def __init__(self) -> None:
         hub = settings.HUB
+        process_facts["worker"] = worker_name()
         self.stopping = threading.Event()
         self.dispatcher = Dispatcher(
             worker_name(),

@@ -28,6 +28,7 @@ from hub.events.routes import routes_of_all
 from hub.events.routing import QUEUED, RouteView, decide
 from hub.events.schemas import SchemaUnusable, data_reasons
 from hub.events.writer import Arrival, Earlier, write
+from hub.lib import logs
 from hub.lib.ids import uuid7
 from hub.lib.together import Together
 
@@ -91,13 +92,24 @@ def accept_events(
     if problems := check_drafts(drafts, timezone.now()):
         raise IntakeError(problems)
     job = _Job(organization.pk, drafts, origin, webhook_id)
-    if not connection.in_atomic_block:
-        return _together.do(job, len(drafts))
-    # The caller's own transaction: what it brings is kept, or not, with the rest of it.
+    accepted = _alongside(job) if connection.in_atomic_block else _together.do(job, len(drafts))
+    if logs.traffic.isEnabledFor(logging.INFO):
+        _tell(accepted, origin)
+    return accepted
+
+
+def _alongside(job: _Job) -> list[Accepted]:
+    """Accept within the caller's own transaction: kept, or not, with the rest of it."""
     (outcome,) = _prepare_and_write([job])
     if isinstance(outcome, IntakeError):
         raise outcome
     return outcome
+
+
+def _tell(accepted: Sequence[Accepted], origin: str) -> None:
+    for one in accepted:
+        facts = {"event": str(one.event_id), "items": one.items, "duplicate": one.duplicate, "origin": origin}
+        logs.traffic.info("Event accepted", extra={"facts": facts})
 
 
 def _accept_group(jobs: Sequence[_Job]) -> list[list[Accepted] | Exception]:

@@ -11,7 +11,7 @@ from hub.connections.models import Circuit, Status
 from hub.delivery import operations, store
 from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
 from hub.delivery.signals import integration_state_changed
-from hub.lib import outbound
+from hub.lib import logs, outbound
 from tests.factories import EventFactory, FieldMappingFactory, IntegrationFactory, QueueItemFactory
 from tests.hub.delivery.conftest import make_dispatcher
 
@@ -279,9 +279,7 @@ def test_stopping_gives_back_what_was_not_started_and_settles_the_rest(door):
     assert states.count(State.COMPLETED) >= 1
 
 
-def test_an_outcome_that_could_not_be_written_is_kept_and_nothing_is_resent(
-    dispatcher, door, monkeypatch
-):
+def test_an_outcome_that_could_not_be_written_is_kept_and_nothing_is_resent(dispatcher, door, monkeypatch):
     door.answer("POST", "/notes", json={"id": 1})
     item = make(alpha())
     settle, failures = store.settle, [OperationalError("the connection was cut"), None]
@@ -298,3 +296,17 @@ def test_an_outcome_that_could_not_be_written_is_kept_and_nothing_is_resent(
     dispatcher.run_until_idle()
     assert state_of(item) == State.COMPLETED
     assert len(door.requests) == 1
+
+
+def test_lines_written_meanwhile_carry_the_items_ids(dispatcher, door, caplog):
+    facts = []
+    door.answer("POST", "/notes", json=lambda sent: facts.append(logs.current_facts()) or {"id": 7})
+    item = make(alpha())
+    caplog.set_level("INFO", "hub.traffic")
+
+    dispatcher.run_until_idle()
+
+    assert facts[0] | {"item": str(item.pk), "event": str(item.source_id), "attempt": "1"} == facts[0]
+    told = [record for record in caplog.records if record.name == "hub.traffic"]
+    assert [record.facts["outcome"] for record in told] == ["ok"]
+    assert logs.current_facts().get("item") is None
