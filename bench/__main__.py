@@ -4,95 +4,39 @@ import argparse
 import contextlib
 import signal
 import sys
-import time
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from types import FrameType
-from typing import Any
 
 from bench import ingest, runs
 from bench.embedded import EmbeddedHub
 from bench.environment import environment, temporary_database
-from bench.figures import last_line, line
+from bench.figures import last_line
 from bench.hub import Hub, Sink
 from bench.processes import Crew
+from bench.report import FULL, QUICK, Report, Size, say
 
 ON_POSTGRES = ("delivery", "slow", "gentle 50/s", "gentle 200/s", "memory")
-PEERS = ("peer: task per delivery", "peer: bare celery")
-BATCHES, WEBHOOKS = "batches of 100", "signed webhooks"
+TASK, BARE = "peer: task per delivery", "peer: bare celery"
 YARDSTICK = "yardstick: DRF generic view"
-INTAKE = ("ingest", f"ingest: {BATCHES}", f"ingest: {WEBHOOKS}", YARDSTICK)
-EMBEDDED = tuple(f"embedded {name}" for name in (*ON_POSTGRES, *INTAKE[:3]))
-Results = dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much is done: events of a run, seconds of another."""
-
-    delivery: int
-    slow: int
-    embedded: int
-    task_peer: int
-    bare_peer: int
-    rates: tuple[int, ...]
-    gentle_seconds: float
-    load_seconds: float
-    whole: bool
-    #: Seconds after which the run is given up.
-    limit: int
-
-
-QUICK = Size(4000, 4000, 4000, 1200, 2400, (50,), 4.0, 2.5, False, 100)
-FULL = Size(10_000, 10_000, 10_000, 4000, 8000, (50, 200), 20.0, 10.0, True, 900)
-
-
-class Report:
-    """Runs the parts, prints each result when it is there, and goes on where one fails."""
-
-    def __init__(self, only: str):
-        self.results: Results = {}
-        self.failed = False
-        self._only = only
-        self._began = time.monotonic()
-
-    def part(self, name: str, run: Callable[[], dict[str, Any]]) -> None:
-        """Do one part."""
-        if self._only not in name:
-            return
-        try:
-            self.results[name] = run()
-            told = line(name, self.results[name])
-        except Exception:
-            self.failed = True
-            told = f"{name}: failed\n{traceback.format_exc()}"
-        say(f"{time.monotonic() - self._began:6.1f} s  {told}")
-
-    def wants(self, *names: str) -> bool:
-        """Whether one of these parts is to be done."""
-        return any(self._only in name for name in names)
-
-
-def say(text: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+INGEST, BATCHES, WEBHOOKS = "ingest", "ingest: batches of 100", "ingest: signed webhooks"
+EMBEDDED = tuple(f"embedded {name}" for name in (*ON_POSTGRES, INGEST, BATCHES, WEBHOOKS))
 
 
 def main() -> int:
     """Run; return 0 unless a part failed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer events, within 50 seconds")
-    parser.add_argument("--only", default="", help="only the parts whose name holds this")
+    parser.add_argument(
+        "--only", default="", metavar="NAMES", help="parts, with commas; patterns like 'peer*' are taken"
+    )
     parser.add_argument("--memory", type=int, default=0, metavar="N", help="flatness over N deliveries")
     chosen = parser.parse_args()
     size = QUICK if chosen.quick else FULL
     report = Report(chosen.only)
     try:
         with bounded(size.limit + chosen.memory // 500), temporary_database() as database, Crew() as crew:
-            measure(crew, database, size, report, chosen.memory)
+            Run(crew, database, size, report).all(chosen.memory)
     finally:
         say(last_line(report.results))
     return int(report.failed)
@@ -114,98 +58,110 @@ def bounded(seconds: int) -> Iterator[None]:
         signal.alarm(0)
 
 
-def measure(crew: Crew, database: str, size: Size, report: Report, memory: int) -> None:
-    """Do all parts, one after the other: on two cores nothing else may run beside one."""
-    sink = Sink(crew, environment(crew.folder))
-    hub = Hub(crew, "postgresql", environment(crew.folder / "pg", HUB_DATABASE_URL=database))
-    embedded = EmbeddedHub(crew)
-    wanted = {
-        hub.prepare: any(report.wants(*names) for names in (ON_POSTGRES, PEERS, INTAKE)),
-        embedded.prepare: report.wants(*EMBEDDED),
-    }
-    # Making the tables is no part of any figure: both databases at once.
-    with ThreadPoolExecutor() as pool:
-        for each in [pool.submit(prepare, sink) for prepare, needed in wanted.items() if needed]:
-            each.result()
-    deliveries(hub, sink, size, report, memory)
-    peers(crew, hub, sink, size, report)
-    intake(crew, hub, size, report)
-    embedded_parts(crew, embedded, sink, size, report)
+class Run:
+    """All parts, one after the other: on two cores nothing else may run beside one."""
 
+    def __init__(self, crew: Crew, database: str, size: Size, report: Report):
+        """``database``: URL of an empty one in PostgreSQL."""
+        self.crew, self.size, self.report = crew, size, report
+        self.sink = Sink(crew, environment(crew.folder))
+        env = environment(crew.folder / "pg", HUB_DATABASE_URL=database, BENCH_RUN=crew.folder.name)
+        self.hub = Hub(crew, "postgresql", env)
+        self.embedded = EmbeddedHub(crew)
 
-def deliveries(hub: Hub, sink: Sink, size: Size, report: Report, memory: int) -> None:
-    """Two worker processes over PostgreSQL."""
-    if not report.wants(*ON_POSTGRES):
-        return
-    hub.start_workers(2)
-    hub.workers_ready()
-    hub.warm_up("fast")
-    report.part("delivery", lambda: runs.delivery(hub, sink, size.delivery))
-    report.part("slow", lambda: runs.delivery(hub, sink, size.slow, to="slow"))
-    for rate in size.rates:
-        report.part(f"gentle {rate}/s", lambda rate=rate: runs.gentle(hub, sink, rate, size.gentle_seconds))
-    if memory:
-        report.part("memory", lambda: runs.memory(hub, sink, 10_000, max(2, memory // 10_000)))
-    hub.stop_workers()
+    def all(self, memory: int) -> None:
+        """Do what is wanted."""
+        wants = self.report.wants
+        if wants(*ON_POSTGRES):
+            self.hub.start_workers(2)
+        self._prepare()
+        if wants(*ON_POSTGRES):
+            self._deliver(memory)
+        self._compare()
 
+    def _prepare(self) -> None:
+        """Make the tables, which is no part of any figure: of both databases at once."""
+        others = (TASK, BARE, INGEST, BATCHES, WEBHOOKS, YARDSTICK)
+        wanted = {
+            self.hub.prepare: self.report.wants(*ON_POSTGRES, *others),
+            self.embedded.prepare: self.report.wants(*EMBEDDED),
+        }
+        with ThreadPoolExecutor() as pool:
+            for each in [pool.submit(prepare, self.sink) for prepare, needed in wanted.items() if needed]:
+                each.result()
 
-def peers(crew: Crew, hub: Hub, sink: Sink, size: Size, report: Report) -> None:
-    """What others would build, against the same sink and (where it keeps anything) the same database."""
-    task, bare = "bench.peers.task_per_delivery", "bench.peers.bare_celery"
-    report.part(
-        PEERS[0],
-        lambda: runs.celery_peer(crew, hub, sink, "task", task, size.task_peer),
-    )
-    report.part(PEERS[1], lambda: runs.celery_peer(crew, hub, sink, "bare", bare, size.bare_peer))
-
-
-def intake(crew: Crew, hub: Hub, size: Size, report: Report) -> None:
-    """The hub's web process over PostgreSQL, and the yardstick in the same place."""
-    seconds = size.load_seconds
-    served = {"workers": 2, "threads": 4}
-    if report.wants(*INTAKE[:3]):
-        with ingest.web(crew, hub, ingest.HUB, settings="hub.settings", **served) as port:
-            report.part("ingest", lambda: ingest.load(crew, hub, port, "event", seconds=seconds))
-            if size.whole:
-                more_intake(crew, hub, port, seconds, report, "ingest")
-    if report.wants(YARDSTICK):
-        settings = "bench.yardstick.settings"
-        with ingest.web(crew, hub, ingest.YARDSTICK, settings=settings, **served) as port:
-            report.part(
-                YARDSTICK,
-                lambda: ingest.load(crew, hub, port, "event", seconds=seconds),
-            )
-
-
-def more_intake(crew: Crew, hub: Hub, port: int, seconds: float, report: Report, name: str) -> None:
-    """Batches and webhooks."""
-    report.part(f"{name}: {BATCHES}", lambda: ingest.load(crew, hub, port, "batch", seconds=seconds))
-    path = hub.access["webhook"]
-    report.part(
-        f"{name}: {WEBHOOKS}",
-        lambda: ingest.load(crew, hub, port, "webhook", path=path, seconds=seconds),
-    )
-
-
-def embedded_parts(crew: Crew, embedded: EmbeddedHub, sink: Sink, size: Size, report: Report) -> None:
-    """What 'make run' starts, over SQLite."""
-    if not report.wants(*EMBEDDED):
-        return
-    with embedded.running() as hub:
+    def _deliver(self, memory: int) -> None:
+        """Two worker processes over PostgreSQL."""
+        hub, sink, size, part = self.hub, self.sink, self.size, self.report.part
+        hub.workers_ready()
         hub.warm_up("fast")
-        report.part("embedded delivery", lambda: runs.delivery(hub, sink, size.embedded))
-        for rate in size.rates if size.whole else ():
-            report.part(
+        part("delivery", lambda: runs.delivery(hub, sink, size.delivery))
+        part("slow", lambda: runs.delivery(hub, sink, size.slow, to="slow"))
+        for rate in size.rates:
+            part(f"gentle {rate}/s", lambda rate=rate: runs.gentle(hub, sink, rate, size.gentle_seconds))
+        if memory:
+            part("memory", lambda: runs.memory(hub, sink, 10_000, max(2, memory // 10_000)))
+        hub.stop_workers()
+
+    def _compare(self) -> None:
+        """Peers, intake and the embedded hub.
+
+        All are started at once, because starting is what takes long, and an idle process takes
+        nothing; then they have their turns.
+        """
+        wants, crew, hub = self.report.wants, self.crew, self.hub
+        task = runs.CeleryPeer(crew, hub, self.sink, "task") if wants(TASK) else None
+        bare = runs.CeleryPeer(crew, hub, self.sink, "bare") if wants(BARE) else None
+        web = ingest.Web(crew, hub, *ingest.HUB) if wants(INGEST, BATCHES, WEBHOOKS) else None
+        yardstick = ingest.Web(crew, hub, *ingest.YARDSTICK) if wants(YARDSTICK) else None
+        embedded = self.embedded if wants(*EMBEDDED) else None
+        if embedded:
+            embedded.start(whole=self.size.whole)
+        started = [each for each in (task, bare, web, yardstick, embedded) if each]
+        for each in started:
+            each.warm_up()
+        self._let_peers(task, bare)
+        if web:
+            self._take_in(hub, web.port, "")
+            web.stop()
+        if yardstick:
+            self._load(hub, yardstick.port, YARDSTICK, "event")
+            yardstick.stop()
+        if embedded:
+            self._embedded()
+
+    def _let_peers(self, task: runs.CeleryPeer | None, bare: runs.CeleryPeer | None) -> None:
+        if task:
+            self.report.part(TASK, lambda: task.run(self.size.task_peer))
+        if bare:
+            self.report.part(BARE, lambda: bare.run(self.size.bare_peer))
+        if task or bare:
+            self.hub.do("purge")
+
+    def _take_in(self, hub: Hub, port: int, prefix: str) -> None:
+        """One event at a time; where all is asked for, batches and signed webhooks too."""
+        self._load(hub, port, f"{prefix}{INGEST}", "event")
+        if self.size.whole:
+            self._load(hub, port, f"{prefix}{BATCHES}", "batch")
+            self._load(hub, port, f"{prefix}{WEBHOOKS}", "webhook", hub.access.get("webhook", ""))
+
+    def _load(self, hub: Hub, port: int, name: str, kind: str, path: str = "/api/events") -> None:
+        seconds = self.size.load_seconds
+        self.report.part(name, lambda: ingest.load(self.crew, hub, port, kind, path=path, seconds=seconds))
+
+    def _embedded(self) -> None:
+        """What 'make run' starts, over SQLite; in a quick run its worker alone."""
+        hub, sink, size, part = self.embedded.hub, self.sink, self.size, self.report.part
+        part("embedded delivery", lambda: runs.delivery(hub, sink, size.embedded))
+        if not size.whole:
+            return
+        for rate in size.rates:
+            part(
                 f"embedded gentle {rate}/s",
                 lambda rate=rate: runs.gentle(hub, sink, rate, size.gentle_seconds),
             )
-        if size.whole:
-            report.part(
-                "embedded ingest",
-                lambda: ingest.load(crew, hub, embedded.port, "event", seconds=size.load_seconds),
-            )
-            more_intake(crew, hub, embedded.port, size.load_seconds, report, "embedded ingest")
-        report.part("embedded memory", embedded.memory)
+        self._take_in(hub, self.embedded.port, "embedded ")
+        part("embedded memory", self.embedded.memory)
 
 
 if __name__ == "__main__":

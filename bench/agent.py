@@ -18,6 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from bench.payload import TYPE, order
 from bench.peers import bare_celery, task_per_delivery
+from bench.peers.tuned import remove_keys
 from hub.accounts.models import APIKey, Organization, Scope
 from hub.connections.models import Integration
 from hub.connections.service import save_integration
@@ -153,11 +154,9 @@ class Agent:
         PEERS[peer].app.control.add_consumer(queue)
         return before
 
-    def purge(self, peer: str, queues: list[str]) -> None:
-        """Remove a peer's queues from the broker."""
-        with PEERS[peer].app.connection_for_write() as broker:
-            for queue in queues:
-                broker.default_channel.queue_delete(queue)
+    def purge(self) -> None:
+        """Remove what the peers left in the broker."""
+        remove_keys()
 
     def _draft(self, name: str) -> Draft:
         return Draft(type=f"{TYPE}.{name}", data=order(next(self.numbers)))

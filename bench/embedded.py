@@ -1,6 +1,5 @@
 """The hub that ``make run`` starts: supervisor, web, worker and sandbox over SQLite."""
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ class EmbeddedHub:
 
     def __init__(self, crew: Crew):
         self._crew = crew
+        self._whole = False
         self.port = free_port()
         env = environment(
             crew.folder / "sq", PORT=str(self.port), HUB_SANDBOX_URL=f"http://127.0.0.1:{free_port()}"
@@ -26,17 +26,19 @@ class EmbeddedHub:
         """Make the tables and what the runs need."""
         self.hub.prepare(sink)
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[Hub]:
-        """Run the supervisor's processes."""
-        supervisor = self._crew.start("supervisor", "hub.supervisor", env=self.hub.env)
-        self.hub.workers.append(supervisor)
-        try:
-            until(lambda: supervisor.check() or answers(self.port), "the embedded hub", START)
-            until(lambda: list(self._sockets()), "the embedded worker", START)
-            yield self.hub
-        finally:
-            self.hub.stop_workers()
+    def start(self, *, whole: bool) -> None:
+        """Start the supervisor and all its processes, or only its worker."""
+        command = ["hub.supervisor"] if whole else ["django", "worker", "--with-scheduler"]
+        self._whole = whole
+        self.hub.workers.append(self._crew.start("embedded", *command, env=self.hub.env))
+
+    def warm_up(self) -> None:
+        """Wait until it runs, and deliver a few."""
+        running = self.hub.workers[0]
+        if self._whole:
+            until(lambda: running.check() or answers(self.port), "the embedded hub", START)
+        until(lambda: running.check() or list(self._sockets()), "the embedded worker", START)
+        self.hub.warm_up("fast")
 
     def memory(self) -> dict[str, Any]:
         """Tell the memory of each process, and of all."""

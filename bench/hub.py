@@ -98,7 +98,7 @@ class Hub:
         while self.workers:
             self.workers.pop().stop()
 
-    def warm_up(self, name: str, count: int = 400) -> None:
+    def warm_up(self, name: str, count: int = 300) -> None:
         """Deliver a few, so that pools are open and code is loaded, as in a hub that has run for a while."""
         self.do("preload", name=name, count=count)
         self.do("release", name=name)

@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from bench.figures import tidy
@@ -13,28 +12,33 @@ from bench.processes import Crew, until
 
 #: As many as the specification of the runs says.
 CONNECTIONS = 16
-HUB = "hub.wsgi:application"
-YARDSTICK = "bench.yardstick.wsgi:application"
+#: Web processes and threads of each, over PostgreSQL; 'make run' has its own.
+WORKERS, THREADS = 2, 4
+HUB = ("hub.wsgi:application", "hub.settings")
+YARDSTICK = ("bench.yardstick.wsgi:application", "bench.yardstick.settings")
 
 
-@contextlib.contextmanager
-def web(
-    crew: Crew, hub: Hub, application: str, *, workers: int, threads: int, settings: str
-) -> Iterator[int]:
-    """Serve ``application`` with granian, as the hub's own web process is served; yield the port."""
-    port = free_port()
-    command = [
-        *("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", str(workers), "--blocking-threads", str(threads)),
-        *("--no-ws", "--log-level", "error", application),
-    ]
-    env = {**hub.env, "DJANGO_SETTINGS_MODULE": settings}
-    server = crew.start(f"web-{application.split('.')[0]}-{port}", *command, env=env)
-    try:
-        until(lambda: server.check() or answers(port), "the web server", START)
-        yield port
-    finally:
-        server.stop()
+class Web:
+    """``application`` served by granian, as the hub's own web process is served."""
+
+    def __init__(self, crew: Crew, hub: Hub, application: str, settings: str):
+        """Start it; ``settings`` names the settings module."""
+        self.port = free_port()
+        command = [
+            *("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port)),
+            *("--workers", str(WORKERS), "--blocking-threads", str(THREADS)),
+            *("--no-ws", "--log-level", "error", application),
+        ]
+        env = {**hub.env, "DJANGO_SETTINGS_MODULE": settings}
+        self._server = crew.start(f"web-{self.port}", *command, env=env)
+
+    def warm_up(self) -> None:
+        """Wait until it answers."""
+        until(lambda: self._server.check() or answers(self.port), "the web server", START)
+
+    def stop(self) -> None:
+        """End it."""
+        self._server.stop()
 
 
 def answers(port: int) -> bool:

@@ -9,6 +9,10 @@ from bench.processes import Crew, cpu_seconds, memory_mib, until
 
 #: Messages with which a peer's processes warm up.
 WARM = 200
+MODULES = {
+    "task": ("bench.within", "celery", "-A", "bench.peers.task_per_delivery"),
+    "bare": ("celery", "-A", "bench.peers.bare_celery"),
+}
 
 
 def delivery(hub: Hub, sink: Sink, count: int, *, to: str = "fast", seconds: float = 30.0) -> dict[str, Any]:
@@ -57,51 +61,58 @@ def gentle(hub: Hub, sink: Sink, per_second: float, seconds: float, *, to: str =
     }
 
 
-def celery_peer(
-    crew: Crew, hub: Hub, sink: Sink, peer: str, module: str, count: int, *, seconds: float = 20.0
-) -> dict[str, Any]:
-    """Start a peer's worker, warm it up, fill its queue, let go, and wait for the last message."""
-    warm, work = f"bench.{crew.folder.name}.{peer}.warm", f"bench.{crew.folder.name}.{peer}.work"
-    hub.do("clear")
-    env = {**hub.env, "DJANGO_SETTINGS_MODULE": "bench.peers.settings"}
-    worker = crew.start(
-        f"peer-{peer}", "bench.within", "celery", "-A", module, *WORKER, "--queues", warm, env=env
-    )
-    try:
-        sink.reset()
-        _fill(hub, sink, peer, warm, WARM)
-        until(lambda: worker.check() or sink.count() >= WARM, f"the peer {peer} to warm up", START)
+class CeleryPeer:
+    """A peer's worker: started, warmed up, then let go on a queue that is full already."""
+
+    def __init__(self, crew: Crew, hub: Hub, sink: Sink, peer: str):
+        """``peer``: ``task`` (needs the hub's tables) or ``bare`` (needs nothing of Django's)."""
+        self._hub, self._sink, self._peer = hub, sink, peer
+        self._warm, self._work = (f"{peer}.{queue}" for queue in ("warm", "work"))
+        command = [*MODULES[peer], *WORKER, "--queues", self._warm]
+        env = {**hub.env, "DJANGO_SETTINGS_MODULE": "bench.peers.settings"}
+        if peer == "bare":
+            del env["DJANGO_SETTINGS_MODULE"]
+        self._worker = crew.start(f"peer-{peer}", *command, env=env)
+
+    def warm_up(self) -> None:
+        """Deliver a few."""
+        hub, sink, worker = self._hub, self._sink, self._worker
         hub.do("clear")
-        _fill(hub, sink, peer, work, count)
         sink.reset()
-        pids = worker.pids
-        before = cpu_seconds(pids)
-        started = hub.do("consume", peer=peer, queue=work)
-        arrived = _watch(hub, sink, peer, count, seconds)
-        used = cpu_seconds(pids) - before
-    finally:
-        worker.stop()
-        hub.do("purge", peer=peer, queues=[warm, work])
-    took = arrived["ended"] - started
-    return {
-        "per_s": tidy(arrived["completed"] / took, 0),
-        "count": arrived["completed"],
-        "seconds": tidy(took, 3),
-        "worker_cpu_us_each": tidy(used / max(1, arrived["completed"]) * 1e6, 0),
-        "left": count - arrived["completed"],
-    }
+        self._fill(self._warm, WARM)
+        until(lambda: worker.check() or sink.count() >= WARM, f"{worker.name} to warm up", START)
 
+    def run(self, count: int, seconds: float = 20.0) -> dict[str, Any]:
+        """Deliver ``count`` messages; end the worker."""
+        hub, sink, worker = self._hub, self._sink, self._worker
+        try:
+            hub.do("clear")
+            self._fill(self._work, count)
+            sink.reset()
+            before = cpu_seconds(worker.pids)
+            started = hub.do("consume", peer=self._peer, queue=self._work)
+            told = self._watch(count, seconds)
+            used = cpu_seconds(worker.pids) - before
+        finally:
+            worker.stop(patience=3)
+        took, done = told["ended"] - started, told["completed"]
+        return {
+            "per_s": tidy(done / took, 0),
+            "count": done,
+            "seconds": tidy(took, 3),
+            "worker_cpu_us_each": tidy(used / max(1, done) * 1e6, 0),
+            "left": count - done,
+        }
 
-def _fill(hub: Hub, sink: Sink, peer: str, queue: str, count: int) -> None:
-    if peer == "task":
-        hub.do("preload", name="parked" if queue.endswith("warm") else "fast", count=count)
-    hub.do("push", peer=peer, queue=queue, count=count, url=sink.url)
+    def _fill(self, queue: str, count: int) -> None:
+        if self._peer == "task":
+            self._hub.do("preload", name="fast", count=count)
+        self._hub.do("push", peer=self._peer, queue=queue, count=count, url=self._sink.url)
 
-
-def _watch(hub: Hub, sink: Sink, peer: str, count: int, seconds: float) -> dict[str, Any]:
-    if peer == "task":
-        return dict(hub.do("wait", name="fast", seconds=seconds))
-    return sink.wait_for(count, seconds)
+    def _watch(self, count: int, seconds: float) -> dict[str, Any]:
+        if self._peer == "task":
+            return dict(self._hub.do("wait", name="fast", seconds=seconds))
+        return self._sink.wait_for(count, seconds)
 
 
 def memory(hub: Hub, sink: Sink, count: int, rounds: int) -> dict[str, Any]:

@@ -5,8 +5,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from celery import Celery
+from redis import Redis
 
 BROKER = os.environ.get("BENCH_REDIS_URL", "redis://127.0.0.1:6379/13")
+#: What every key of this run begins with, so that all of them can be removed.
+PREFIX = os.environ.get("BENCH_RUN", "bench") + ":"
 #: After ``celery -A …``: two processes, as the hub has; nothing that talks to other workers.
 WORKER = (
     *("worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "WARNING"),
@@ -15,8 +18,11 @@ WORKER = (
 
 
 def make_app(name: str, **more: Any) -> Celery:
-    """Return an application that keeps no results, sends no events and fetches ahead."""
-    app = Celery(name, broker=BROKER, set_as_current=False)
+    """Return an application that keeps no results, sends no events and fetches ahead.
+
+    Without Celery's Django fix-up, which would close the database connection around each task.
+    """
+    app = Celery(name, broker=BROKER, set_as_current=False, fixups=())
     app.conf.update(
         task_ignore_result=True,
         task_acks_late=True,
@@ -25,7 +31,8 @@ def make_app(name: str, **more: Any) -> Celery:
         worker_send_task_events=False,
         task_default_queue=f"bench.{name}",
         task_create_missing_queues=True,
-        broker_connection_retry_on_startup=True,
+        # Each peer in keys of its own: what one worker is told, the others' must not hear.
+        broker_transport_options={"global_keyprefix": f"{PREFIX}{name}:"},
         **more,
     )
     return app
@@ -36,3 +43,10 @@ def push_all(task: Any, queue: str, messages: Iterable[Sequence[Any]]) -> None:
     with task.app.producer_pool.acquire(block=True) as producer:
         for arguments in messages:
             task.apply_async(args=arguments, queue=queue, producer=producer)
+
+
+def remove_keys() -> None:
+    """Remove what this run left in Redis."""
+    with Redis.from_url(BROKER) as redis:
+        if keys := list(redis.scan_iter(f"{PREFIX}*", count=1000)):
+            redis.delete(*keys)
