@@ -82,6 +82,12 @@ class EventAdmin(HubAdmin):
         columns = ("subject", "type", "idempotency_key")
         return search_rows(queryset, search_term, ("id",), columns), False
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        may_send = organizations_for(request.user, Role.OPERATOR).exists()
+        return super().changelist_view(request, {**(extra_context or {}), "may_send": may_send})
+
     def page_context(self, request: HttpRequest, row: Event) -> dict[str, Any]:
         return page_context(request, row, self.admin_site)
 
