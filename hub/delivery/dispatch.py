@@ -14,14 +14,17 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.db import Error as DatabaseFailure
+from django.db import close_old_connections
 from django.utils import timezone
 
 from hub.connections.client import Connection, open_connection
 from hub.connections.models import Integration
-from hub.delivery import divert, log, sources, store
+from hub.delivery import divert, log, mending, sources, store
 from hub.delivery.attempt import Attempt, Work, make_attempt
 from hub.delivery.gate import fair_room, gate
 from hub.delivery.models import LogKind, State
@@ -128,14 +131,25 @@ class Dispatcher:
         What is still under way after ``deadline`` seconds keeps its lease: the sweeper returns it.
         """
         for lane in self.lanes.values():
-            self._give_back(lane)
+            self._despite_the_database(partial(self._give_back, lane))
         ends = time.monotonic() + deadline
-        while self._running and time.monotonic() < ends:
-            self.bell.wait(0.1)
+        self._collect()
+        while (self._running or self._unsettled) and time.monotonic() < ends:
+            if not self._despite_the_database(lambda: self._settle(everything=not self._running)):
+                time.sleep(0.5)
+            self.bell.wait(0.1 if self._running else 0)
             self.bell.clear()
-            self._settle()
-        self._settle(everything=True)
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _despite_the_database(self, write: Callable[[], object]) -> bool:
+        """Write; return False where the database does not answer, which must not end a stop half way."""
+        try:
+            write()
+        except DatabaseFailure as error:
+            logger.warning("The database does not answer while the worker stops: %s", error)
+            close_old_connections()
+            return False
+        return True
 
     # --- claim ---------------------------------------------------------------------------
 
@@ -183,8 +197,11 @@ class Dispatcher:
             self._diverted = True
         if decision.look_again:
             self._look_by(decision.look_again.timestamp() - now.timestamp())
+        # Opened before anything asks the provider's code, which may be gone.
+        if decision.quota <= 0 or not self._open_lane(integration):
+            return []
         quota = min(decision.quota, self._permits(integration, backlog, now))
-        if quota <= 0 or not self._open_lane(integration):
+        if quota <= 0:
             return []
         items = store.claim(integration.pk, quota, self.owner, self.lease, now)
         if len(items) == quota:
@@ -270,13 +287,13 @@ class Dispatcher:
             for attempt in attempts
         ]
         # Where this fails, the outcomes stay here and are written as soon as the database is back.
-        stale = store.settle(settlements, now)
+        stale = mending.settle(settlements, now)
         self._unsettled = []
+        for attempt in attempts:
+            self._held.pop(attempt.item.id, None)
         for settlement in stale:
             logger.warning("Item %s was settled by another worker already", settlement.item.id)
         self._update_integrations(attempts, now)
-        for attempt in attempts:
-            self._held.pop(attempt.item.id, None)
         queue_items_settled.send(Dispatcher, settled=settlements)
         self._look_for(settlements, now)
         return len(attempts)
@@ -316,15 +333,16 @@ class Dispatcher:
 
     def _extend_leases(self) -> None:
         if time.monotonic() >= self._extend_at:
-            self._extend_at = time.monotonic() + self.lease / 3
             store.extend(self._held.values(), self.lease, timezone.now())
+            self._extend_at = time.monotonic() + self.lease / 3
 
     def _give_back(self, lane: Lane) -> None:
         items = [work.item for work in lane.waiting]
         lane.waiting.clear()
-        store.give_back(items)
+        # First of all forget them: where the database does not hear of it, their lease must end.
         for item in items:
             self._held.pop(item.id, None)
+        store.give_back(items)
 
     def _backlog(self, integration: Integration) -> int:
         lane = self.lanes.get(integration.pk)

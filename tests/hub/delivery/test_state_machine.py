@@ -56,7 +56,7 @@ class QueueMachine(RuleBasedStateMachine):
         self._transaction = transaction.atomic()
         self._transaction.__enter__()
         self.now = START
-        self._clock = mock.patch("django.utils.timezone.now", lambda: self.now)
+        self._clock = mock.patch("django.utils.timezone.now", side_effect=lambda: self.now)
         self._clock.start()
         self.integration = IntegrationFactory()
         self.event = EventFactory(organization=self.integration.organization)
@@ -78,7 +78,9 @@ class QueueMachine(RuleBasedStateMachine):
 
     # --- deeds ---------------------------------------------------------------------------
 
-    @rule(target=items, priority=st.sampled_from(Priority), delay=st.integers(0, 120), count=st.integers(1, 4))
+    @rule(
+        target=items, priority=st.sampled_from(Priority), delay=st.integers(0, 120), count=st.integers(1, 4)
+    )
     def enqueue(self, priority: int, delay: int, count: int) -> Any:
         made = []
         for _ in range(count):
