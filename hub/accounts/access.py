@@ -10,6 +10,9 @@ from hub.accounts.models import Membership, Organization, Role
 
 User = AbstractBaseUser | AnonymousUser
 
+#: The session's entry for the organization that somebody looks at; none: all of them.
+CHOSEN = "organization"
+
 
 def role_in(user: User, organization: Organization | None) -> Role | None:
     """Return the user's role there; a superuser is admin everywhere; None for a stranger."""
@@ -31,6 +34,13 @@ def organizations_for(user: User, needed: Role = Role.VIEWER) -> QuerySet[Organi
         return Organization.objects.all()
     roles = [role for role in Role if role.covers(needed)]
     return Organization.objects.filter(memberships__user_id=user.pk, memberships__role__in=roles)
+
+
+def shown_organizations(request: HttpRequest) -> QuerySet[Organization]:
+    """Return the organizations that lists and the home page show: the chosen one, else all of the user's."""
+    mine = organizations_for(request.user)
+    chosen = request.session.get(CHOSEN) if hasattr(request, "session") else None
+    return mine.filter(pk=chosen) if chosen and mine.filter(pk=chosen).exists() else mine
 
 
 def may(user: User, organization: Organization | None, needed: Role) -> bool:

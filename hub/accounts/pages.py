@@ -19,10 +19,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from unfold.admin import ModelAdmin
 
-from hub.accounts.access import OrganizationScoped, may, organizations_for, role_in
+from hub.accounts.access import OrganizationScoped, may, organizations_for, role_in, shown_organizations
 from hub.accounts.models import Organization, Role
 
 M = TypeVar("M", bound=Model)
+
+#: Set on the request of a list.
+NARROWED = "_to_the_chosen_organization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,17 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return not self.read_only and super().has_delete_permission(request, obj)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The list, narrowed to the organization that is chosen in the menu; other pages stay open."""
+        setattr(request, NARROWED, True)
+        return super().changelist_view(request, *args, **kwargs)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        if not getattr(request, NARROWED, False):
+            return rows
+        return rows.filter(**{f"{self.organization_path}__in": shown_organizations(request)})
 
     def get_urls(self) -> list[URLPattern]:
         act = path(
@@ -251,6 +265,7 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
         return {
             "row": row,
             "original": row,
+            "title": str(row),
             "role": role,
             "may_operate": role is not None and role.covers(Role.OPERATOR),
             "may_admin": role is not None and role.covers(Role.ADMIN),

@@ -168,7 +168,7 @@ class IntegrationAdmin(HubAdmin):
 
     @display(description="Sends to")
     def shown_mode(self, row: Integration) -> SafeString:
-        return badge("Sandbox", "info", "science") if row.sandbox else badge("Live", "mute", "public")
+        return badge("Sandbox", "sandbox", "science") if row.sandbox else badge("Live", "mute", "public")
 
     @display(description="Account")
     def shown_account(self, row: Integration) -> str:

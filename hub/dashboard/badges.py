@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 from unfold.dataclasses import SearchResult
 
-from hub.accounts.access import organizations_for
+from hub.accounts.access import organizations_for, shown_organizations
 from hub.accounts.models import Role
 from hub.connections.models import Circuit, Integration, Status
 from hub.dashboard.theme import NAVIGATION
@@ -50,13 +50,13 @@ def is_superuser(request: HttpRequest) -> bool:
 
 def failed_items(request: HttpRequest) -> str:
     """How many queue items failed; empty for none."""
-    rows = QueueItem.objects.filter(organization__in=organizations_for(request.user), state=State.FAILED)
+    rows = QueueItem.objects.filter(organization__in=shown_organizations(request), state=State.FAILED)
     return _count(len(rows.order_by("-id").values_list("pk")[: MOST + 1]))
 
 
 def troubled_integrations(request: HttpRequest) -> str:
     """How many integrations need somebody; empty for none."""
-    rows = Integration.objects.filter(organization__in=organizations_for(request.user))
+    rows = Integration.objects.filter(organization__in=shown_organizations(request))
     return _count(rows.filter(Q(status=Status.RECONNECT) | Q(circuit=Circuit.OPEN)).count())
 
 

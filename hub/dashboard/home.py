@@ -1,29 +1,26 @@
 """The home page: one look says whether all is well, and what to do where it is not."""
 
-import json
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.http import require_GET
 
-from hub.accounts.access import may, organizations_for, role_in
+from hub.accounts.access import may, shown_organizations
 from hub.accounts.models import Organization, Role
-from hub.connections.models import Integration, Status
-from hub.delivery.models import QueueItem, State
+from hub.connections.models import Circuit, Status
+from hub.dashboard import charts
+from hub.dashboard.charts import Span
+from hub.dashboard.problems import Problem, buttons, open_problems
+from hub.delivery.models import State
 from hub.events.models import Event
 from hub.lib.html import ago
-from hub.metrics.stats import (
-    Health,
-    Hour,
-    Problem,
-    hourly_outcomes,
-    integration_health,
-    latest_problems,
-    queue_totals,
-)
+from hub.metrics.figures import Tally
+from hub.metrics.stats import Health, integration_health
+from hub.metrics.strips import hourly_strips, look
 
 STATE_WORDS = {
     "ok": "Healthy",
@@ -35,128 +32,155 @@ STATE_WORDS = {
 }
 #: Worst first, so that what needs a person stands on top.
 ORDER = ("reconnect", "down", "degraded", "paused", "unused", "ok")
-#: More problems than these are looked up in the log.
-PROBLEMS = 8
+#: Seconds that an item may be late before a tile says so.
+LATE = 300
 
 
 def context(request: HttpRequest, frame: dict[str, Any]) -> dict[str, Any]:
     """Return the context of the home page: Unfold's ``DASHBOARD_CALLBACK``."""
-    mine = organizations_for(request.user)
+    mine = shown_organizations(request)
+    span = charts.chosen_span(request.GET.get("span", ""))
+    labels, figures = charts.read(mine, span)
     health = sorted(integration_health(mine), key=lambda entry: ORDER.index(entry.state))
-    hours = hourly_outcomes(mine)
+    problems = open_problems(request, health)
     return {
         **frame,
         "title": "Home",
-        "tiles": _tiles(health, hours, mine),
-        "health": [_health_row(request, entry) for entry in health],
-        "chart": _chart(hours),
-        "has_deliveries": any(hour.total for hour in hours),
-        "problems": _problems(request, latest_problems(mine, limit=60)),
+        "span": span,
+        "spans": charts.SPANS,
+        "verdict": _verdict(health, problems),
+        "tiles": _tiles(health, charts.total(figures), span),
+        "charts": charts.charts(labels, figures),
+        "health": _lines(request, health),
+        "problems": problems,
         "first_steps": _first_steps(request, mine, health),
     }
 
 
-def _tiles(health: list[Health], hours: list[Hour], mine: Any) -> list[dict[str, Any]]:
-    totals = queue_totals(mine)
-    succeeded, attempts = sum(hour.succeeded for hour in hours), sum(hour.total for hour in hours)
-    healthy = sum(entry.state in ("ok", "unused") for entry in health)
-    oldest = min((entry.oldest_due for entry in health if entry.oldest_due), default=None)
+@require_GET
+def live(request: HttpRequest) -> HttpResponse:
+    """The part of the home page that is asked for again and again while somebody looks."""
+    return TemplateResponse(request, "dashboard/live.html", context(request, {}))
+
+
+def _verdict(health: list[Health], problems: list[Problem]) -> dict[str, str]:
+    """Return the one sentence that says whether all is well."""
+    needy = [problem.integration.name for problem in problems if _needs_somebody(problem)]
+    if needy:
+        names = ", ".join(needy[:3]) + (f" and {len(needy) - 3} more" if len(needy) > 3 else "")
+        text = f"{names} {'needs' if len(needy) == 1 else 'need'} somebody."
+        return {"tone": "bad", "icon": "error", "text": text, "more": "What happened, and what helps:"}
+    if problems:
+        text = "Nothing needs you. Some deliveries failed and are tried again by themselves."
+        return {"tone": "warn", "icon": "autorenew", "text": text, "more": ""}
+    return {"tone": "good", "icon": "task_alt", "text": "All is well.", "more": "No problem is open."}
+
+
+def _needs_somebody(problem: Problem) -> bool:
+    held = problem.integration.status == Status.RECONNECT or problem.integration.circuit == Circuit.OPEN
+    return held or problem.integration.test_ok is False or problem.health.failed_items > 0
+
+
+def _tiles(health: list[Health], figures: Tally, span: Span) -> list[dict[str, Any]]:
     queue = reverse("admin:delivery_queueitem_changelist")
-    late = oldest is not None and timezone.now() - oldest > timedelta(minutes=5)
+    failed = sum(entry.failed_items for entry in health)
+    latency = figures.latency(0.95)
+    rate = figures.succeeded / figures.attempts if figures.attempts else None
+    refused = figures["webhooks_refused"]
     return [
+        _integrations_tile(health),
+        _queue_tile(health, f"{queue}?state__exact={State.PENDING}"),
         {
-            "title": "Integrations healthy",
-            "value": f"{healthy} of {len(health)}",
-            "note": "all well" if healthy == len(health) else f"{len(health) - healthy} to look at",
-            "tone": "" if healthy == len(health) else "warn",
-            "url": reverse("admin:connections_integration_changelist"),
+            "title": "Failed deliveries",
+            "value": f"{failed:,}",
+            "note": "to retry or cancel" if failed else "nothing to do",
+            "tone": "bad" if failed else "",
+            "url": f"{queue}?state__exact={State.FAILED}",
         },
         {
-            "title": "Waiting in the queue",
-            "value": f"{totals.pending:,}",
-            "note": f"{totals.processing:,} under way",
-            "url": f"{queue}?state__exact={State.PENDING}",
-        },
-        {
-            "title": "Oldest due",
-            "value": ago(oldest) if oldest else "nothing late",
-            "note": "since it should have gone out" if oldest else "the queue keeps up",
-            "tone": "warn" if late else "",
-            "url": f"{queue}?state__exact={State.PENDING}",
-        },
-        {
-            "title": "Success rate, 24 h",
-            "value": f"{succeeded / attempts * 100:.1f} %".replace(".0 %", " %") if attempts else "–",
-            "note": f"{attempts:,} attempt{'' if attempts == 1 else 's'}" if attempts else "no attempts yet",
+            "title": "Delivered a minute",
+            "value": _short(figures.succeeded / span.minutes),
+            "note": f"{figures.succeeded:,} in {span.label}",
             "url": reverse("admin:delivery_integrationlog_changelist"),
         },
         {
-            "title": "Failed items",
-            "value": f"{totals.failed:,}",
-            "note": "to retry or cancel" if totals.failed else "nothing to do",
-            "tone": "bad" if totals.failed else "",
-            "url": f"{queue}?state__exact={State.FAILED}",
+            "title": "Success rate",
+            "value": "–" if rate is None else f"{rate * 100:.1f} %".replace(".0 %", " %"),
+            "note": f"of {_plural(figures.attempts, 'attempt')}, {span.label}"
+            if figures.attempts
+            else "no attempts yet",
+            "url": f"{reverse('admin:delivery_integrationlog_changelist')}?outcome=problems",
+        },
+        {
+            "title": "Answered within",
+            "value": "–" if latency is None else f"{latency:,.0f} ms",
+            "note": f"95 % of the attempts, {span.label}",
+            "url": reverse("admin:delivery_integrationlog_changelist"),
+        },
+        {
+            "title": "Webhooks in",
+            "value": f"{figures['webhooks_accepted']:,}",
+            "note": f"{refused:,} refused, {span.label}" if refused else f"none refused, {span.label}",
+            "tone": "warn" if refused else "",
+            "url": reverse("admin:webhooks_receivedwebhook_changelist"),
         },
     ]
 
 
-def _health_row(request: HttpRequest, entry: Health) -> dict[str, Any]:
-    integration = entry.integration
+def _integrations_tile(health: list[Health]) -> dict[str, Any]:
+    healthy = sum(entry.state in ("ok", "unused") for entry in health)
+    other = [
+        f"{count} {STATE_WORDS[state].lower()}"
+        for state in ORDER
+        if state not in ("ok", "unused") and (count := sum(entry.state == state for entry in health))
+    ]
     return {
-        "entry": entry,
-        "integration": integration,
-        "words": STATE_WORDS[entry.state],
-        "url": reverse("admin:connections_integration_change", args=[integration.pk]),
-        "remedy": _remedy(request, integration),
+        "title": "Integrations healthy",
+        "value": f"{healthy} of {len(health)}",
+        "note": ", ".join(other) or "all well",
+        "tone": "warn" if other else "",
+        "url": reverse("admin:connections_integration_changelist"),
     }
 
 
-def _remedy(request: HttpRequest, integration: Integration, failed: int = 0) -> dict[str, str] | None:
-    """Return the one button that helps, if the user may press it."""
-    role = role_in(request.user, integration.organization)
-    if integration.status == Status.RECONNECT and role is not None and role.covers(Role.ADMIN):
-        url = reverse("admin:connections_integration_edit", args=[integration.pk])
-        return {"link": url, "label": "Reconnect", "icon": "key"}
-    if role is None or not role.covers(Role.OPERATOR):
-        return None
-    if integration.status == Status.PAUSED:
-        return _deed(integration, "resume", "Resume", "play_arrow")
-    if failed:
-        return _deed(integration, "retry-failed", f"Retry all ({failed})", "replay")
-    if integration.test_ok is False:
-        return _deed(integration, "test", "Test again", "network_check")
-    return None
+def _queue_tile(health: list[Health], url: str) -> dict[str, Any]:
+    waiting, under_way = sum(entry.queue_depth for entry in health), sum(entry.in_flight for entry in health)
+    oldest = min((entry.oldest_due for entry in health if entry.oldest_due), default=None)
+    late = oldest is not None and (timezone.now() - oldest).total_seconds() > LATE
+    note = f"oldest due {ago(oldest)}" if oldest and late else f"{under_way:,} under way, none late"
+    return {
+        "title": "Waiting in the queue",
+        "value": f"{waiting:,}",
+        "note": note,
+        "tone": "warn" if late else "",
+        "url": url,
+    }
 
 
-def _deed(integration: Integration, name: str, label: str, icon: str) -> dict[str, str]:
-    url = reverse("admin:connections_integration_do", args=[integration.pk, name])
-    return {"url": url, "label": label, "icon": icon}
+def _lines(request: HttpRequest, health: list[Health]) -> list[dict[str, Any]]:
+    strips = hourly_strips(entry.integration.pk for entry in health)
+    return [
+        {
+            "entry": entry,
+            "integration": entry.integration,
+            "words": STATE_WORDS[entry.state],
+            "url": reverse("admin:connections_integration_change", args=[entry.integration.pk]),
+            "buttons": buttons(request, entry)[:1],
+            "strip": [_hour(start, tally) for start, tally in strips[entry.integration.pk]],
+        }
+        for entry in health
+    ]
 
 
-def _problems(request: HttpRequest, found: list[Problem]) -> list[dict[str, Any]]:
-    """Group the same failure of the same integration into one line with a count."""
-    groups: dict[tuple[Any, str], dict[str, Any]] = {}
-    for problem in found:
-        key = (problem.integration.pk, problem.message)
-        if key in groups:
-            groups[key]["count"] += 1
-        elif len(groups) < PROBLEMS:
-            groups[key] = {"problem": problem, "count": 1}
-    failed = _failed_by_integration({key[0] for key in groups})
-    for group in groups.values():
-        integration = group["problem"].integration
-        group["remedy"] = _remedy(request, integration, failed.get(integration.pk, 0))
-        group["url"] = reverse("admin:delivery_integrationlog_change", args=[group["problem"].log_id])
-        group["integration_url"] = reverse("admin:connections_integration_change", args=[integration.pk])
-    return list(groups.values())
-
-
-def _failed_by_integration(ids: set[Any]) -> dict[Any, int]:
-    rows = QueueItem.objects.filter(integration__in=ids, state=State.FAILED).values_list("integration_id")
-    counts: dict[Any, int] = {}
-    for (pk,) in rows[:5000]:
-        counts[pk] = counts.get(pk, 0) + 1
-    return counts
+def _hour(start: Any, tally: Tally) -> dict[str, str]:
+    """Return one field of Unfold's tracker."""
+    clock = timezone.localtime(start).strftime("%H:%M")
+    said = (
+        f"{tally.succeeded:,} of {_plural(tally.attempts, 'attempt')} succeeded"
+        if tally.attempts
+        else "nothing sent"
+    )
+    return {"color": f"ic-hour-{look(tally)}", "tooltip": f"{clock}: {said}"}
 
 
 def _first_steps(request: HttpRequest, mine: Any, health: list[Health]) -> dict[str, Any] | None:
@@ -174,39 +198,9 @@ def _first_steps(request: HttpRequest, mine: Any, health: list[Health]) -> dict[
     }
 
 
-def _chart(hours: list[Hour]) -> dict[str, str]:
-    """Return data and options of the 24 h chart, as Chart.js takes them."""
-    labels = [timezone.localtime(hour.start).strftime("%H:%M") for hour in hours]
-    data = {
-        "labels": labels,
-        "datasets": [
-            {
-                "label": "Succeeded",
-                "data": [hour.succeeded for hour in hours],
-                "backgroundColor": "var(--color-primary-500)",
-            },
-            {"label": "Failed", "data": [hour.failed for hour in hours], "backgroundColor": "#ef4444"},
-        ],
-    }
-    ticks = {"color": "#8b93a1", "maxRotation": 0, "autoSkipPadding": 14}
-    options = {
-        "responsive": True,
-        "maintainAspectRatio": False,
-        "animation": False,
-        "interaction": {"mode": "index", "intersect": False},
-        "barPercentage": 0.85,
-        "categoryPercentage": 0.9,
-        "borderRadius": 3,
-        "plugins": {"legend": {"align": "end", "labels": {"boxWidth": 10, "color": "#8b93a1"}}},
-        "scales": {
-            "x": {"stacked": True, "grid": {"display": False}, "ticks": ticks},
-            "y": {
-                "stacked": True,
-                "beginAtZero": True,
-                "border": {"display": False},
-                "ticks": {**ticks, "precision": 0},
-                "grid": {"display": True},
-            },
-        },
-    }
-    return {"data": json.dumps(data), "options": json.dumps(options)}
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
+def _plural(count: int, one: str) -> str:
+    return f"{count:,} {one}" + ("" if count == 1 else "s")

@@ -3,13 +3,13 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
-from django.urls import URLPattern, path
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from hub.accounts.access import User, organizations_for
-from hub.dashboard import mapping_preview
+from hub.dashboard import home, mapping_preview, organizations
 
 #: Apps whose rows the hub itself keeps: a schedule changed by hand would be written over.
 HIDDEN = ("django_celery_beat",)
@@ -51,9 +51,17 @@ class HubAdminSite(UnfoldAdminSite):
         """Whether the user may open the admin at all; each page checks roles by itself."""
         return may_enter(request.user)
 
+    def app_index(
+        self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's list of an app's tables says nothing that the menu does not say better."""
+        return HttpResponseRedirect(reverse("admin:index"))
+
     def extra_urls(self) -> list[URLPattern]:
         """Pages that need several slices."""
         return [
+            path("home/live/", self.admin_view(home.live), name="home_live"),
+            path("organization/show/", self.admin_view(organizations.show), name="organization_show"),
             path("mapping/preview/", self.admin_view(mapping_preview.show), name="mapping_preview"),
             path(
                 "mapping/preview/sources/", self.admin_view(mapping_preview.sources), name="mapping_sources"

@@ -80,7 +80,8 @@ NAVIGATION: list[dict[str, Any]] = [
 UNFOLD = {
     "SITE_TITLE": "Interchange",
     "SITE_HEADER": "Interchange",
-    "SITE_SUBHEADER": "Integration hub",
+    "SITE_SUBHEADER": "hub.dashboard.organizations.shown_name",
+    "SITE_DROPDOWN": "hub.dashboard.organizations.choices",
     "SITE_URL": None,
     "SITE_ICON": static_lazy("interchange/logo.svg"),
     "SITE_FAVICONS": [

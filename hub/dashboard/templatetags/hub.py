@@ -1,13 +1,15 @@
 """Template tags of the hub's pages."""
 
+import re
 from datetime import datetime
 from typing import Any
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
 
+from hub.dashboard.crumbs import trail
 from hub.lib import html
 from integrations.base.provider import Provider
 from integrations.base.registry import get_provider
@@ -15,6 +17,8 @@ from integrations.base.registry import get_provider
 register = template.Library()
 # ``js-default`` takes no raw HTML, so that an instruction text cannot bring a script.
 _MARKDOWN = MarkdownIt("js-default", {"html": False, "linkify": False})
+
+_CODE = re.compile(r"`+([^`]+)`+")
 
 register.filter("pretty", html.pretty)
 register.filter("pairs", html.pairs)
@@ -50,6 +54,20 @@ def markdown(text: str) -> SafeString:
     """Markdown as HTML; raw HTML in it stays text, links open beside the form."""
     rendered = _MARKDOWN.render(text or "")
     return SafeString(rendered.replace("<a href=", '<a target="_blank" rel="noopener" href='))
+
+
+@register.filter
+def code(text: str) -> SafeString:
+    """A sentence of the code's own documentation: what stands in backticks is set as code."""
+    parts = _CODE.split(" ".join(str(text or "").split()))
+    marks = ("{}", '<code class="ic-mono">{}</code>')
+    return format_html_join("", "{}", ((format_html(marks[n % 2], part),) for n, part in enumerate(parts)))
+
+
+@register.simple_tag(takes_context=True)
+def crumbs(context: Any) -> dict[str, Any]:
+    """The steps to this page, and its title."""
+    return trail(context.flatten())
 
 
 @register.filter
