@@ -12,6 +12,8 @@ import pytest
 
 from hub.lib import outbound
 
+pytest_plugins = ["tests.plugins.browser"]
+
 
 @dataclass(frozen=True)
 class Sent:

@@ -13,8 +13,8 @@ from hub.connections.models import Integration, Status
 from hub.delivery.models import State
 from hub.mapping.models import FieldMapping
 from tests import factories as make
-from tests.browser.conftest import SignIn, shoot
 from tests.conftest import Door
+from tests.plugins.browser import SignIn, shoot
 
 GOOD_KEY, BAD_KEY = "rk_test_good0000000000000000", "rk_test_bad00000000000000000"
 
