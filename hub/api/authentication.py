@@ -89,14 +89,8 @@ class APIKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Caller, APIKey] | None:
         """Return the caller, or None where no key was sent; raise AuthenticationFailed for a bad one."""
-        text = key_text(request.headers)
-        if not text:
-            return None
-        key = keys.find(text)
-        if key is None:
-            raise AuthenticationFailed("The API key is unknown, revoked or expired.")
-        _touch(key)
-        return Caller(key), key
+        key = sent_key(request.META)
+        return (Caller(key), key) if key else None
 
     def authenticate_header(self, request: Request) -> str:
         """What a 401 asks for."""
@@ -117,17 +111,34 @@ class HasScope(BasePermission):
             needed = needed.get("GET" if request.method == "HEAD" else request.method)
         if not needed:
             return False
-        if not request.auth.allows(needed):
-            raise PermissionDenied(f"This API key does not have the scope {needed}.")
+        demand(request.auth, needed)
         return True
 
 
-def key_text(headers: Mapping[str, str]) -> str:
-    """Return the key that a request brings, or an empty string."""
-    scheme, _, value = headers.get("Authorization", "").partition(" ")
+def sent_key(meta: Mapping[str, Any]) -> APIKey | None:
+    """Return the key that a request brings, or None for none; raise AuthenticationFailed for a bad one."""
+    text = key_text(meta)
+    if not text:
+        return None
+    key = keys.find(text)
+    if key is None:
+        raise AuthenticationFailed("The API key is unknown, revoked or expired.")
+    _touch(key)
+    return key
+
+
+def demand(key: APIKey, scope: str) -> None:
+    """Raise PermissionDenied, naming the scope, unless the key has it."""
+    if not key.allows(scope):
+        raise PermissionDenied(f"This API key does not have the scope {scope}.")
+
+
+def key_text(meta: Mapping[str, Any]) -> str:
+    """Return the text of the key that a request brings, or an empty one; ``meta``: the request's META."""
+    scheme, _, value = meta.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer" and value.strip():
-        return value.strip()
-    return headers.get("X-API-Key", "").strip()
+        return str(value).strip()
+    return str(meta.get("HTTP_X_API_KEY", "")).strip()
 
 
 def _touch(key: APIKey) -> None:

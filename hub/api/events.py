@@ -2,14 +2,18 @@
 
 from typing import Any
 
+import orjson
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiExample, PolymorphicProxySerializer, extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from hub.accounts.models import Scope
+from hub.accounts.models import APIKey, Scope
 from hub.api import schemas
 from hub.api.base import HubView, as_uuid
+from hub.api.direct import answer_directly
 from hub.api.pagination import only_known, page
 from hub.api.problems import FieldProblem
 from hub.api.reading import BATCH, STRUCTURED, Posted, field_name, read_events
@@ -63,6 +67,12 @@ class EventsView(HubView):
 
     required_scope = {"POST": Scope.EVENTS_WRITE, "GET": Scope.EVENTS_READ}
 
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Let POST do without the framework; see ``hub.api.direct``."""
+        if request.method == "POST":
+            return answer_directly(request, Scope.EVENTS_WRITE, self.post)
+        return super().dispatch(request, *args, **kwargs)
+
     @extend_schema(
         operation_id="sendEvents",
         summary="Send events",
@@ -78,18 +88,19 @@ class EventsView(HubView):
         examples=EXAMPLES,
         tags=["Events"],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: HttpRequest, key: APIKey) -> HttpResponse:
         """Accept what was posted; the answer comes after the commit."""
-        posted = read_events(request._request)
+        posted = read_events(request)
         try:
-            accepted = accept_events(self.organization, posted.drafts, origin="api")
+            accepted = accept_events(key.organization, posted.drafts, origin="api")
         except IntakeError as error:
             raise _refusal(error, posted) from None
         answers = [_answer(one) for one in accepted]
         if posted.is_batch:
-            return Response({"events": answers}, status=202)
-        headers = {"Location": f"/api/events/{accepted[0].event_id}"}
-        return Response(answers[0], status=202, headers=headers)
+            return _accepted_answer({"events": answers})
+        answer = _accepted_answer(answers[0])
+        answer.headers["Location"] = f"/api/events/{accepted[0].event_id}"
+        return answer
 
     @extend_schema(
         operation_id="listEvents",
@@ -139,6 +150,10 @@ class EventView(HubView):
         if found is None:
             raise NotFound(f"There is no event {id!r} in this organization.")
         return Response(story_facts(story(found)))
+
+
+def _accepted_answer(data: dict[str, Any]) -> HttpResponse:
+    return HttpResponse(orjson.dumps(data), status=202, content_type="application/json")
 
 
 def _answer(accepted: Accepted) -> dict[str, Any]:

@@ -1,10 +1,13 @@
-"""Gives every request an id, and every error below ``/api/`` the form of a problem."""
+"""Gives every request an id and every error below ``/api/`` the form of a problem; lets machines pass."""
 
 import re
 from collections.abc import Callable
+from typing import cast
 
+from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import resolve
 
 from hub.api.problems import MEDIA_TYPE, problem_body
 from hub.lib import logs
@@ -25,7 +28,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get(HEADER, "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if ACCEPTABLE.fullmatch(given) else uuid7().hex
         request.META["hub.request_id"] = request_id
         scope = logs.enter(lambda: {"request_id": request_id})
@@ -37,6 +40,36 @@ class RequestIdMiddleware:
             response = _as_problem(response, request_id)
         response.headers[HEADER] = request_id
         return response
+
+
+class DirectMiddleware:
+    """Lets machines pass by what only browsers need: sessions, CSRF tokens, messages, static files.
+
+    An API key or a signature is what proves these calls; their views read no session, and a view
+    that did would find none. It does itself what the passed-by middlewares do for every answer.
+    """
+
+    PATHS = ("/api/", "/webhooks/")
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]):
+        self._further = get_response
+        self._view = convert_exception_to_response(_call_view)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith(self.PATHS):
+            return self._further(request)
+        response = cast(HttpResponseBase, self._view(request))
+        if isinstance(response, HttpResponse) and "Content-Length" not in response.headers:
+            response.headers["Content-Length"] = str(len(response.content))
+        return response
+
+
+def _call_view(request: HttpRequest) -> HttpResponseBase:
+    request.get_host()  # raises DisallowedHost
+    request.resolver_match = match = resolve(request.path_info)
+    response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+    render = getattr(response, "render", None)
+    return render() if callable(render) else response
 
 
 def _as_problem(response: HttpResponseBase, request_id: str) -> HttpResponseBase:

@@ -7,11 +7,12 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from hub.api.authentication import CHALLENGE
 from hub.lib.inbound import BodyTooLarge
 
 logger = logging.getLogger(__name__)
@@ -79,21 +80,30 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     """Answer any exception of an API view with a problem (Django REST framework's hook)."""
     request = context.get("request")
     request_id = request.META.get("hub.request_id", "") if request is not None else ""
+    set_rollback()
+    body, headers = _told(error, request_id)
+    return Response(body, status=body["status"], content_type=MEDIA_TYPE, headers=headers)
+
+
+def problem_response(error: Exception, request: HttpRequest) -> HttpResponse:
+    """Answer any exception of a view that does without Django REST framework."""
+    body, headers = _told(error, request.META.get("hub.request_id", ""))
+    return HttpResponse(orjson.dumps(body), status=body["status"], content_type=MEDIA_TYPE, headers=headers)
+
+
+def _told(error: Exception, request_id: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the problem that ``error`` is, and the headers that go with it."""
     known = _known(error)
     if known is None:
         logger.error("Request %s failed", request_id, exc_info=error)
         known = exceptions.APIException(DETAILS[500])
-    set_rollback()
-    response = Response(
-        problem(known.status_code, _detail(known), request_id=request_id, errors=_errors(known)),
-        status=known.status_code,
-        content_type=MEDIA_TYPE,
-    )
-    if header := getattr(known, "auth_header", ""):
-        response.headers["WWW-Authenticate"] = header
+    headers = {}
+    if isinstance(known, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        headers["WWW-Authenticate"] = CHALLENGE
     if wait := getattr(known, "wait", None):
-        response.headers["Retry-After"] = str(int(wait))
-    return response
+        headers["Retry-After"] = str(int(wait))
+    body = problem(known.status_code, _detail(known), request_id=request_id, errors=_errors(known))
+    return body, headers
 
 
 def _known(error: Exception) -> exceptions.APIException | None:

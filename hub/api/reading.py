@@ -51,7 +51,7 @@ class Wrong(Exception):
 def read_events(request: HttpRequest) -> Posted:
     """Return the events of a request; raise FieldProblem, TooLarge, ParseError or UnsupportedMediaType."""
     kind = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    if "Ce-Specversion" in request.headers and kind not in (STRUCTURED, BATCH):
+    if "HTTP_CE_SPECVERSION" in request.META and kind not in (STRUCTURED, BATCH):
         return _one(lambda: _binary(request, kind))
     if kind not in (JSON, STRUCTURED, BATCH, ""):
         raise UnsupportedMediaType(kind, f"Send {JSON}, {STRUCTURED} or {BATCH}, not {kind!r}.")
@@ -62,7 +62,7 @@ def read_events(request: HttpRequest) -> Posted:
         return _many(rows, kind, measure=len(raw) > EVENT_BYTES)
     if len(raw) > EVENT_BYTES:
         raise TooLarge(f"An event may have {human_size(EVENT_BYTES)}, not {len(raw)} bytes.")
-    key = request.headers.get("Idempotency-Key", "")
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
     return _one(lambda: _draft(parsed, kind, key))
 
 

@@ -49,7 +49,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     """Return Prometheus metrics: of the key's organization; of all, embedded, to this machine itself."""
-    text = key_text(request.headers)
+    text = key_text(request.META)
     if not text and settings.HUB.embedded and is_local_call(request):
         return HttpResponse(exposition(Organization.objects.all()), content_type=CONTENT_TYPE)
     key = keys.find(text) if text else None
