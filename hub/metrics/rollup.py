@@ -8,7 +8,7 @@ adds nothing. ``horizon`` says how far a step may go without passing a row that 
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,6 +36,8 @@ from webhooks.models import ReceivedWebhook
 
 #: Rows per step: some milliseconds, and the transaction writes only the sums.
 STEP = 5_000
+#: Rows per INSERT.
+ROWS = 200
 #: Seconds that one run may take; what is left waits for the next, so that the sweep is not held up.
 LONGEST_RUN = 5.0
 #: Two days, and the hours by which the start of yesterday may lie further back.
@@ -43,7 +45,7 @@ MINUTES_KEPT = timedelta(days=2, hours=2)
 HOURS_KEPT = timedelta(days=400)
 
 _UPSERT = """
-    INSERT INTO /* table */ (/* columns */) VALUES (/* values */)
+    INSERT INTO /* table */ (/* columns */) VALUES /* rows */
     ON CONFLICT (/* key */) DO UPDATE SET /* sums */
 """
 
@@ -172,22 +174,31 @@ def _young(counted: Counted, since: datetime) -> Iterable[tuple[tuple[Any, ...],
 
 def _upsert(model: type[Figures], entries: Iterable[tuple[tuple[Any, ...], Counter[str]]]) -> None:
     # One order for everybody: two writers of the same rows must not wait for each other in a ring.
-    rows = [_values(key, counts) for key, counts in sorted(entries, key=lambda entry: entry[0])]
-    if not rows:
+    ordered = sorted(entries, key=lambda entry: entry[0])
+    for start in range(0, len(ordered), ROWS):
+        _upsert_some(model, ordered[start : start + ROWS])
+
+
+def _upsert_some(model: type[Figures], entries: Sequence[tuple[tuple[Any, ...], Counter[str]]]) -> None:
+    key = ["organization_id", "integration_id", "at"][: len(entries[0][0])]
+    # Most columns count nothing most of the time; they are left to their default.
+    columns = [name for name in COUNTERS if any(counts[name] for _, counts in entries)]
+    if not columns:
         return
-    key = ["organization_id", "integration_id", "at"][: len(rows[0]) - len(COUNTERS)]
     table = connection.ops.quote_name(model._meta.db_table)
+    row = f"({', '.join(['%s'] * (len(key) + len(columns)))})"
     sql = (
         _UPSERT.replace("/* table */", table)
-        .replace("/* columns */", ", ".join([*key, *COUNTERS]))
-        .replace("/* values */", ", ".join(["%s"] * len(rows[0])))
+        .replace("/* columns */", ", ".join([*key, *columns]))
+        .replace("/* rows */", ", ".join([row] * len(entries)))
         .replace("/* key */", ", ".join(key[1:]))
-        .replace("/* sums */", ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in COUNTERS))
+        .replace("/* sums */", ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in columns))
     )
+    values = [value for of, counts in entries for value in _values(of, counts, columns)]
     with connection.cursor() as cursor:
-        cursor.executemany(sql, rows)
+        cursor.execute(sql, values)
 
 
-def _values(key: tuple[Any, ...], counts: Counter[str]) -> list[Any]:
+def _values(key: tuple[Any, ...], counts: Counter[str], columns: Sequence[str]) -> list[Any]:
     organization, integration, *at = key
-    return [organization, db_key(integration), *map(db_time, at), *(counts[column] for column in COUNTERS)]
+    return [organization, db_key(integration), *map(db_time, at), *(counts[name] for name in columns)]

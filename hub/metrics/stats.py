@@ -59,7 +59,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """Delivery attempts of one hour; ``start`` is the full hour, aware."""
+    """Delivery attempts of one hour of UTC; ``start`` is in the present time zone (14:30 in India)."""
 
     start: datetime
     succeeded: int = 0
@@ -117,9 +117,8 @@ def hourly_outcomes(
     organizations: Iterable[Organization], hours: int = 24, *, integration: Integration | None = None
 ) -> list[Hour]:
     """Return one Hour for each of the last ``hours``, oldest first, the present one included."""
-    this_hour = timezone.localtime().replace(minute=0, second=0, microsecond=0)
-    # Counted back in UTC: where the clocks change, a local day has 23 or 25 hours.
-    first = this_hour.astimezone(UTC) - timedelta(hours=hours - 1)
+    this_hour = timezone.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    first = this_hour - timedelta(hours=hours - 1)
     found = series(organizations, first, timedelta(hours=1), hours, integration=integration)
     return [
         Hour(timezone.localtime(first + timedelta(hours=number)), tally.succeeded, tally.failed)
