@@ -121,7 +121,6 @@ INSTALLED_APPS = [
     "hub.events",
     "webhooks",
     "hub.metrics",
-    "hub.sync",
     "hub.config",
     "hub.api",
 ]
