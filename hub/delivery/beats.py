@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from hub import __version__
 from hub.delivery.models import QueueItem, State, WorkerBeat
@@ -37,6 +39,7 @@ class Pulse:
         """``in_flight`` says how many deliveries are under way."""
         self.name = name
         self._in_flight = in_flight
+        self._setup = setup_print()
         self._due = 0.0
 
     def turn(self) -> None:
@@ -46,14 +49,19 @@ class Pulse:
             return
         self._due = now + EVERY
         beat = WorkerBeat(
-            name=self.name, version=__version__, started_at=Now(), seen_at=Now(), in_flight=self._in_flight()
+            name=self.name,
+            version=__version__,
+            setup=self._setup,
+            started_at=Now(),
+            seen_at=Now(),
+            in_flight=self._in_flight(),
         )
         try:
             WorkerBeat.objects.bulk_create(
                 [beat],
                 update_conflicts=True,
                 unique_fields=["name"],
-                update_fields=["version", "seen_at", "in_flight"],
+                update_fields=["version", "setup", "seen_at", "in_flight"],
             )
         except DatabaseError as error:
             logger.warning("No sign of life could be written (%s); deliveries go on.", error)
@@ -64,6 +72,12 @@ class Pulse:
             WorkerBeat.objects.filter(pk=self.name).delete()
         except DatabaseError as error:
             logger.warning("The worker's row could not be removed (%s); the sweep will.", error)
+
+
+def setup_print() -> str:
+    """Return a fingerprint of the settings that every process must share; it tells nothing of them."""
+    hub = settings.HUB
+    return salted_hmac("hub.setup", "\n".join([hub.redis_url, *hub.encryption_keys])).hexdigest()[:16]
 
 
 def alive() -> QuerySet[WorkerBeat]:

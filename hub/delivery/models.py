@@ -143,6 +143,9 @@ class WorkerBeat(models.Model):
 
     name = models.CharField(primary_key=True, max_length=60)
     version = models.CharField(max_length=40, blank=True, help_text="Of the code it runs.")
+    setup = models.CharField(
+        max_length=16, blank=True, help_text="Fingerprint of settings all must share.", db_default=""
+    )
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     in_flight = models.PositiveIntegerField(default=0, help_text="Deliveries under way.")
