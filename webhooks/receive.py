@@ -13,6 +13,7 @@ from hub.lib.throttle import take
 from integrations.base.webhooks import Answer, Incoming, Refused, Webhook
 from webhooks import store
 from webhooks.calls import incoming_from_request
+from webhooks.endpoints import endpoints
 from webhooks.fetching import fetcher
 from webhooks.models import WebhookEndpoint
 
@@ -31,11 +32,7 @@ class Turned(Exception):
 
 def receive(request: HttpRequest, token: str) -> HttpResponse:
     """Answer one call to ``/webhooks/<token>/``."""
-    endpoint = (
-        WebhookEndpoint.objects.select_related("integration", "integration__organization")
-        .filter(token_digest=WebhookEndpoint.digest(token))
-        .first()
-    )
+    endpoint = endpoints.find(token)
     if endpoint is None:
         return _plain(404, "Not found.")
     source = client_address(request)

@@ -1,15 +1,18 @@
 """Keeps what came in: proved calls for the worker, refused ones and repetitions for the admin."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from hub.delivery import log, wake
 from hub.delivery.models import LogKind
+from hub.lib.insert import Insert
 from hub.lib.throttle import take
+from hub.lib.together import Together
 from integrations.base.webhooks import Incoming
 from webhooks.calls import QUERY_LENGTH, keepable_headers, without_secrets
 from webhooks.models import ReceivedWebhook, WebhookEndpoint
@@ -17,31 +20,51 @@ from webhooks.models import ReceivedWebhook, WebhookEndpoint
 State = ReceivedWebhook.State
 #: Newest refused calls, and newest repetitions, that are kept per endpoint.
 KEPT = 200
+#: Calls saved in one transaction.
+MOST_TOGETHER = 64
 #: Bytes of a refused call's body that are kept.
 REFUSED_BODY = 16 * 1024
 #: Minutes between two entries about refused calls in one endpoint's integration log.
 LOG_EVERY = 10
 
 
-def keep(
-    endpoint: WebhookEndpoint, incoming: Incoming, call_id: str, source_ip: str
-) -> tuple[ReceivedWebhook, bool]:
-    """Save a proved call, due at once; return it, and whether it is new.
+def keep(endpoint: WebhookEndpoint, incoming: Incoming, call_id: str, source_ip: str) -> None:
+    """Save a proved call, due at once; calls that come at the same time share one commit.
 
     A repetition (same ``call_id``) is kept as a row of its own without its body. Where the first
     one failed, the repetition gives it another chance.
     """
     row = _row(endpoint, incoming, State.RECEIVED, source_ip)
     row.call_id = shortened(call_id) or None
-    row.due_at = timezone.now()
-    try:
-        with transaction.atomic():
-            row.save()
+    row.due_at = row.received_at = timezone.now()
+    if not _together.do(row):
+        _keep_repetition(endpoint, incoming, shortened(call_id), source_ip)
+
+
+def _keep_group(rows: Sequence[ReceivedWebhook]) -> list[bool | Exception]:
+    """Insert proved calls in one transaction; return which are new."""
+    ordered = sorted(rows, key=lambda row: (row.endpoint_id, row.call_id or ""))
+    with transaction.atomic():
+        new = _RECEIVED.run([tuple(getattr(row, name) for name in _COLUMNS) for row in ordered])
+        if new < len(rows) and len(rows) > 1:
+            raise _SomeRepeated("some calls were received before")
+        for endpoint in {row.endpoint_id: row.endpoint for row in rows}.values():
             _note_call(endpoint)
-            transaction.on_commit(wake.wake)
-    except IntegrityError:
-        return _keep_repetition(endpoint, incoming, shortened(call_id), source_ip), False
-    return row, True
+        if new:
+            transaction.on_commit(wake.wake, robust=True)
+    return [new == len(rows)] * len(rows)
+
+
+class _SomeRepeated(Exception):
+    """Calls of the group were received before; taken one by one they show which."""
+
+
+_COLUMNS = (
+    "organization_id", "endpoint_id", "state", "call_id", "method", "query", "headers", "body", "source_ip",
+    "due_at", "received_at",
+)  # fmt: skip
+_RECEIVED = Insert(ReceivedWebhook, *_COLUMNS, once=("endpoint_id", "call_id"))
+_together: Together[ReceivedWebhook, bool] = Together(_keep_group, most=MOST_TOGETHER)
 
 
 def keep_handshake(endpoint: WebhookEndpoint, incoming: Incoming, source_ip: str) -> None:
@@ -132,6 +155,7 @@ def _note_call(endpoint: WebhookEndpoint) -> None:
     old = Q(last_call_at__isnull=True) | Q(last_call_at__lt=now - timedelta(minutes=1))
     if endpoint.last_call_at is None or endpoint.last_call_at < now - timedelta(minutes=1):
         WebhookEndpoint.objects.filter(old, pk=endpoint.pk).update(last_call_at=now)
+        endpoint.last_call_at = now
 
 
 def _let_go(endpoint: WebhookEndpoint, state: str) -> None:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import orjson
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from hub.accounts.models import Organization
@@ -32,7 +32,6 @@ from hub.lib import logs
 from hub.lib.ids import uuid7
 from hub.lib.together import Together
 
-logger = logging.getLogger(__name__)
 __all__ = ["Accepted", "Draft", "IntakeError", "IntakeProblem", "accept_event", "accept_events"]
 
 #: Events written in one transaction, unless one caller brings more: the longest that others wait.
@@ -92,18 +91,10 @@ def accept_events(
     if problems := check_drafts(drafts, timezone.now()):
         raise IntakeError(problems)
     job = _Job(organization.pk, drafts, origin, webhook_id)
-    accepted = _alongside(job) if connection.in_atomic_block else _together.do(job, len(drafts))
+    accepted = _together.do(job, len(drafts))
     if logs.traffic.isEnabledFor(logging.INFO):
         _tell(accepted, origin)
     return accepted
-
-
-def _alongside(job: _Job) -> list[Accepted]:
-    """Accept within the caller's own transaction: kept, or not, with the rest of it."""
-    (outcome,) = _prepare_and_write([job])
-    if isinstance(outcome, IntakeError):
-        raise outcome
-    return outcome
 
 
 def _tell(accepted: Sequence[Accepted], origin: str) -> None:
@@ -113,31 +104,6 @@ def _tell(accepted: Sequence[Accepted], origin: str) -> None:
 
 
 def _accept_group(jobs: Sequence[_Job]) -> list[list[Accepted] | Exception]:
-    """Accept what several callers brought, in one transaction; one's error is nobody else's."""
-    try:
-        return [*_prepare_and_write(jobs)]
-    except (OperationalError, InterfaceError):
-        raise  # the database is away or overwhelmed: that is true for each of them
-    except Exception as error:
-        if len(jobs) > 1:
-            logger.warning("Events that came together cannot be kept together: %s", error)
-        # Something in the group cannot be kept, or an integration or mapping was deleted since its
-        # routes were read. Each alone, then: who is not to blame is accepted.
-        return [_accept_alone(job) for job in jobs]
-
-
-def _accept_alone(job: _Job) -> list[Accepted] | Exception:
-    try:
-        (outcome,) = _prepare_and_write([job])
-    except Exception as error:
-        return error
-    return outcome
-
-
-_together: Together[_Job, list[Accepted]] = Together(_accept_group, most=MOST_TOGETHER)
-
-
-def _prepare_and_write(jobs: Sequence[_Job]) -> list[list[Accepted] | IntakeError]:
     """Route first, so that the transaction (on SQLite, the one write lock) is short; then write."""
     schemas = _schemas(jobs)
     routes = routes_of_all([job.organization_id for job in jobs])
@@ -158,6 +124,9 @@ def _prepare_and_write(jobs: Sequence[_Job]) -> list[list[Accepted] | IntakeErro
         if queued:
             transaction.on_commit(wake, robust=True)
     return [part if isinstance(part, IntakeError) else _answers(part, earlier) for part in prepared]
+
+
+_together: Together[_Job, list[Accepted]] = Together(_accept_group, most=MOST_TOGETHER)
 
 
 def _schemas(jobs: Sequence[_Job]) -> Schemas:

@@ -5,11 +5,15 @@ transaction per caller makes the callers wait for each other; one transaction fo
 each of them a fraction.
 """
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from django.db import InterfaceError, OperationalError, connection
+
+logger = logging.getLogger(__name__)
 Job = TypeVar("Job")
 Outcome = TypeVar("Outcome")
 
@@ -45,10 +49,12 @@ class Together(Generic[Job, Outcome]):
     caller waits for nobody, there is no thread to look after, and a group is as large as the load.
     """
 
-    def __init__(self, work: Callable[[Sequence[Job]], Sequence[Outcome | BaseException]], *, most: int):
-        """``work`` returns one outcome per job, in their order: a value, or the exception that its
-        caller shall see. What it raises itself every caller sees. ``most``: the sum of the jobs'
-        sizes from which a group takes no more.
+    def __init__(self, work: Callable[[Sequence[Job]], Sequence[Outcome | Exception]], *, most: int):
+        """``work`` does jobs in one transaction, and returns one outcome per job, in their order: a
+        value, or the exception that its caller shall see. Where it raises, nothing was done.
+
+        ``most``: the sum of the jobs' sizes from which a group takes no more jobs: who comes just too
+        late for one group waits no longer than that takes.
         """
         self._work, self._most = work, most
         self._lock = threading.Lock()
@@ -56,15 +62,22 @@ class Together(Generic[Job, Outcome]):
         self._busy = False
 
     def do(self, job: Job, size: int = 1) -> Outcome:
-        """Return the job's outcome once its group is done; raise what became of it otherwise."""
+        """Return the job's outcome once it is committed; raise what became of it otherwise.
+
+        In a transaction of the caller's own the job is done there and then, alone: it is kept, or
+        not, with the rest of that transaction.
+        """
         caller: _Caller[Job, Outcome] = _Caller(job, size)
-        with self._lock:
-            self._waiting.append(caller)
-            follow, self._busy = self._busy, True
-        if follow:
-            caller.turn.acquire()
-        if not caller.settled:
-            self._lead()
+        if connection.in_atomic_block:
+            caller.settle(*self._work([job]))
+        else:
+            with self._lock:
+                self._waiting.append(caller)
+                follow, self._busy = self._busy, True
+            if follow:
+                caller.turn.acquire()
+            if not caller.settled:
+                self._lead()
         if caller.error is not None:
             raise caller.error
         return caller.outcome
@@ -74,7 +87,7 @@ class Together(Generic[Job, Outcome]):
         group = self._next_group()
         outcomes: Sequence[Outcome | BaseException]
         try:
-            outcomes = self._work([caller.job for caller in group])
+            outcomes = self._done([caller.job for caller in group])
         except BaseException as error:  # also a thread that is being ended must let the others go
             outcomes = [error] * len(group)
         # The next group's work begins before this one's callers go on.
@@ -85,6 +98,25 @@ class Together(Generic[Job, Outcome]):
             following.turn.release()
         for caller, outcome in zip(group, outcomes, strict=True):
             caller.settle(outcome)
+
+    def _done(self, jobs: Sequence[Job]) -> Sequence[Outcome | Exception]:
+        """Do the jobs together; where that cannot be, each alone, so that one's error is nobody else's."""
+        try:
+            return self._work(jobs)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away or overwhelmed: that is true for each of them
+        except Exception as error:
+            if len(jobs) > 1:
+                logger.info("%s jobs are done one by one: %s", len(jobs), error)
+            # Also a single one: what it leaned on may just have been deleted by somebody else.
+            return [self._done_alone(job) for job in jobs]
+
+    def _done_alone(self, job: Job) -> Outcome | Exception:
+        try:
+            (outcome,) = self._work([job])
+        except Exception as error:
+            return error
+        return outcome
 
     def _next_group(self) -> list[_Caller[Job, Outcome]]:
         group: list[_Caller[Job, Outcome]] = []
