@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from hub.delivery.wake import Listener
 from hub.lib.logs import process_facts
 
 logger = logging.getLogger(__name__)
+
+#: Seconds that a stop may take; whatever starts workers gives them a little longer.
+STOP_WITHIN = 25.0
 
 
 def worker_name() -> str:
@@ -57,11 +61,12 @@ class Worker:
         self._jobs_bell.set()
 
     def stop(self) -> None:
-        """Finish what is under way, give back the rest, and return when that is done."""
+        """Finish what is under way, give back the rest, and return when that is done or time is up."""
         self.stopping.set()
         self.ring()
+        ends = time.monotonic() + STOP_WITHIN
         for thread in self._threads:
-            thread.join(timeout=25)
+            thread.join(timeout=max(0.0, ends - time.monotonic()))
 
     def _guard(self, loop: Callable[[], None]) -> None:
         """Keep a loop going through a lost database connection: wait, reconnect, go on."""

@@ -146,3 +146,25 @@ def test_beat_knows_the_scheduled_jobs():
     sweep = PeriodicTask.objects.get(name="interchange: sweep")
     assert (sweep.task, sweep.interval.every) == ("hub.delivery.tasks.run_job", 15)
     assert "connection tests" in "".join(PeriodicTask.objects.values_list("name", flat=True))
+
+
+def test_a_worker_told_to_stop_leaves_nothing_half_done_and_says_goodbye():
+    from hub.delivery.models import WorkerBeat
+
+    with listening() as sink, sending_through(REDIS):
+        integration = route_to(sink)
+        send(integration, 2000)
+        with celery(REDIS, "worker", "--concurrency", "2") as worker:
+            until(lambda: len(sink.keys) > 50)
+            until(lambda: WorkerBeat.objects.count() == 2)
+            began = time.monotonic()
+            worker.send_signal(signal.SIGTERM)
+            worker.wait(30)
+            assert worker.returncode == 0
+            assert time.monotonic() - began < 30
+        assert not QueueItem.objects.filter(state=State.PROCESSING).exists()
+        assert completed() == len(sink.keys)
+        assert not WorkerBeat.objects.exists()
+        with celery(REDIS, "worker", "--concurrency", "1"):
+            until(lambda: completed() == 2000)
+    assert set(sink.keys.values()) == {1}
