@@ -47,8 +47,15 @@ class RateLimiter:
 
 
 def make_limiter() -> RateLimiter:
-    """Return a limiter over Redis where it is set, else over this process's memory."""
-    url = settings.HUB.redis_url
+    """Return this process's limiter, over Redis where it is set, else over the process's memory.
+
+    Deliveries and syncs count together: it is one provider's limit.
+    """
+    return _limiter(settings.HUB.redis_url)
+
+
+@lru_cache(maxsize=4)
+def _limiter(url: str) -> RateLimiter:
     return RateLimiter(RedisStorage(url, wrap_exceptions=True) if url else None)
 
 

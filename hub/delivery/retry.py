@@ -16,6 +16,7 @@ from integrations.base.errors import (
     IntegrationError,
     PermanentError,
     RateLimited,
+    Rejected,
     TransientError,
 )
 
@@ -73,7 +74,9 @@ def decide(
         wait = rate_wait(error, random_factor)
         return _wait(progress, now, wait, counted=False, reason=f"Waits {wait:.0f} s: provider's limit.")
     if isinstance(error, PermanentError) or not isinstance(error, TransientError):
-        if progress.target_index + 1 < progress.target_count:
+        # Data that did not even leave the hub is no fault of the provider: a fallback stands in for that.
+        left = not isinstance(error, Rejected) or error.status is not None
+        if left and progress.target_index + 1 < progress.target_count:
             return _fall_back(progress, plan, now)
         return _end(State.FAILED, progress, "Will not pass as it is; mend the cause, then retry.")
     return _after_transient(error, progress, plan, now, random_factor)

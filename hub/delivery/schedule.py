@@ -4,7 +4,7 @@ from typing import Any
 
 from hub.connections.check import run_connection_test
 from hub.connections.models import Integration, Status
-from hub.connections.signals import connection_tested, token_renewed
+from hub.connections.signals import changed_by_hand, connection_tested, token_renewed
 from hub.delivery import housekeeping, log
 from hub.delivery.jobs import register_scheduled_job
 from hub.delivery.models import LogKind
@@ -21,6 +21,7 @@ def register() -> None:
     register_scheduled_job("prune", DAY, housekeeping.prune)
     connection_tested.connect(_log_test, dispatch_uid="delivery-log")
     token_renewed.connect(_log_token, dispatch_uid="delivery-log")
+    changed_by_hand.connect(_log_change, dispatch_uid="delivery-log")
 
 
 def test_connections() -> int:
@@ -56,3 +57,7 @@ def _log_token(
         exchanges=exchanges,
         duration_ms=latency_ms,
     )
+
+
+def _log_change(sender: Any, *, integration: Any, message: str, **_: Any) -> None:
+    log.record(integration, LogKind.STATE, "ok", message)

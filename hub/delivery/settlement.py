@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from django.db import transaction
@@ -14,7 +15,19 @@ from hub.delivery.models import LogKind
 from hub.delivery.retry import Plan, Progress, decide, rate_wait
 from hub.delivery.signals import integration_state_changed
 from hub.delivery.store import Settlement
-from integrations.base.errors import AuthError, PermanentError, RateLimited, TransientError
+from integrations.base.errors import AuthError, IntegrationError, PermanentError, RateLimited, TransientError
+
+
+class Outcome(Protocol):
+    """What an integration's state follows from: of a delivery, or of a batch or page of a sync."""
+
+    @property
+    def error(self) -> IntegrationError | None:
+        """What went wrong; None: it was done."""
+
+    @property
+    def finished_at(self) -> datetime:
+        """When it was over."""
 
 
 def settlement_of(attempt: Attempt, integration: Integration, now: datetime) -> Settlement:
@@ -57,7 +70,7 @@ def settlement_of(attempt: Attempt, integration: Integration, now: datetime) -> 
     )
 
 
-def update_integration(integration_id: UUID, attempts: Sequence[Attempt], now: datetime) -> None:
+def update_integration(integration_id: UUID, attempts: Sequence[Outcome], now: datetime) -> None:
     """Let an integration's state follow from its latest attempts, in their order.
 
     Costs nothing while all is well: only a change writes.
@@ -95,7 +108,7 @@ def breaker_of(integration: Integration) -> Breaker:
     )
 
 
-def _apply(integration: Integration, attempt: Attempt, now: datetime) -> None:
+def _apply(integration: Integration, attempt: Outcome, now: datetime) -> None:
     error = attempt.error
     if isinstance(error, AuthError):
         if integration.status == Status.ACTIVE:
@@ -146,7 +159,7 @@ def _hint(error: Exception | None) -> str:
     return " ".join(part for part in (getattr(error, "hint", ""), reasons) if part)
 
 
-def needs_update(integration: Integration, attempts: Sequence[Attempt]) -> bool:
+def needs_update(integration: Integration, attempts: Sequence[Outcome]) -> bool:
     """Whether these attempts can change the integration's state at all."""
     if any(isinstance(attempt.error, TransientError | AuthError) for attempt in attempts):
         return True

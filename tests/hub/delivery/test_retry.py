@@ -72,6 +72,12 @@ def test_a_permanent_error_fails_at_once_but_a_fallback_may_still_take_it():
     assert (with_fallback.state, with_fallback.target_index) == (State.PENDING, 1)
 
 
+def test_data_that_never_left_the_hub_does_not_go_to_a_fallback():
+    decision = decide(Rejected("the mapping gives no address"), start(2), PLAN, NOW)
+    assert decision.state == State.FAILED
+    assert decide(Rejected("no such list", status=422), start(2), PLAN, NOW).state == State.PENDING
+
+
 def test_a_refused_credential_holds_the_item_and_burns_no_try():
     decision = decide(AuthError("revoked"), start(), PLAN, NOW)
     assert (decision.state, decision.attempts, decision.tries) == (State.PENDING, 0, 0)
