@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -65,6 +66,14 @@ class WebhookEndpointAdmin(HubAdmin):
         Deed("switch-on", "Switch on", "toggle_on", Role.ADMIN, when=lambda row: not row.enabled),
         Deed("switch-off", "Switch off", "toggle_off", Role.ADMIN, when=lambda row: row.enabled),
         Deed(
+            "end-overlap",
+            "End the overlap",
+            "key_off",
+            Role.ADMIN,
+            when=lambda row: bool(row.previous_until and row.previous_until > timezone.now()),
+            confirm="Accept only the new secret from now on? Calls signed with the old one are refused.",
+        ),
+        Deed(
             "new-address",
             "New address",
             "autorenew",
@@ -120,6 +129,7 @@ class WebhookEndpointAdmin(HubAdmin):
         webhook = provider.webhook if provider else None
         current = (row.keys or {}).get("current") or {}
         admin_here = may(request.user, row.organization, Role.ADMIN)
+        latest = list(_without_body(row.received.order_by("-id"))[:LATEST])
         return {
             # The address is a secret of its own: who has it may call.
             "address": endpoint_url(row) if admin_here else "",
@@ -127,7 +137,9 @@ class WebhookEndpointAdmin(HubAdmin):
             "fields": [_secret_row(declared, current) for declared in (webhook.fields if webhook else ())],
             "missing": _missing(webhook.fields if webhook else (), current),
             "secrets_url": self.url("secrets", row.pk),
-            "latest": _without_body(row.received.order_by("-id"))[:LATEST],
+            "overlap": bool(row.previous_until and row.previous_until > timezone.now()),
+            "latest": latest,
+            "refused": latest[0] if latest and latest[0].state == State.REFUSED else None,
             "integration": row.integration,
         }
 
@@ -170,6 +182,11 @@ class WebhookEndpointAdmin(HubAdmin):
         row.enabled = False
         row.save(update_fields=["enabled", "updated_at"])
         return Told("It refuses every call from now on.")
+
+    def do_end_overlap(self, request: HttpRequest, row: WebhookEndpoint) -> Told:
+        """Accept the new secret only."""
+        row.end_overlap()
+        return Told("Only the new secret is accepted from now on.")
 
     def do_new_address(self, request: HttpRequest, row: WebhookEndpoint) -> Told:
         """Give it another token."""

@@ -65,6 +65,12 @@ class WebhookEndpoint(Timestamped):
         self.keys, self.previous_until = keys, timezone.now() + overlap
         self.save()
 
+    def end_overlap(self) -> None:
+        """Accept the new secrets only, from now on."""
+        self.keys = {name: value for name, value in (self.keys or {}).items() if name != "previous"}
+        self.previous_until = None
+        self.save(update_fields=["keys", "previous_until", "updated_at"])
+
     def secret_sets(self) -> list[dict[str, str]]:
         """Return the secrets a call may be signed with, the current ones first."""
         keys: dict[str, Any] = self.keys or {}

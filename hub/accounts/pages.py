@@ -54,6 +54,8 @@ class Deed:
     tone: str = ""
     run: Callable[[HttpRequest, Any], Told] | None = None
     shown: bool = True
+    #: What the button says where that depends on the row; else ``label``.
+    words: Callable[[Any], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,11 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
         """Return the deeds that the user may do to ``row`` now, as the templates show them."""
         role = role_in(request.user, self.organization_of(row))
         return [
-            {"deed": deed, "url": self.url("do", row.pk, deed.name)}
+            {
+                "deed": deed,
+                "url": self.url("do", row.pk, deed.name),
+                "label": deed.words(row) if deed.words else deed.label,
+            }
             for deed in self.all_deeds()
             if deed.shown and role is not None and role.covers(deed.role) and deed.when(row)
         ]

@@ -62,6 +62,7 @@ class IntegrationAdmin(HubAdmin):
             "login",
             Role.ADMIN,
             when=lambda row: is_sign_in_integration(row),
+            words=lambda row: connect_views.sign_in_words(row),
         ),
         Deed(
             "disconnect",
@@ -119,11 +120,13 @@ class IntegrationAdmin(HubAdmin):
     def do_pause(self, request: HttpRequest, row: Integration) -> Told:
         """Hold the queue."""
         row.pause(f"Paused by {request.user}.")
+        connect_views.tell_change(request, row, "Paused: its queue waits.")
         return Told(f"{row} is paused. Its queue waits; nothing is dropped.")
 
     def do_resume(self, request: HttpRequest, row: Integration) -> Told:
         """Let the queue move."""
         row.resume()
+        connect_views.tell_change(request, row, "Resumed: its queue moves.")
         return Told(f"{row} is active again; its queue moves.")
 
     def do_sign_in(self, request: HttpRequest, row: Integration) -> Told:

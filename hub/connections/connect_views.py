@@ -18,10 +18,14 @@ from hub.connections.check import run_connection_test
 from hub.connections.forms import GuidedForm, LimitsForm, is_sign_in
 from hub.connections.models import Credential, Integration, Status
 from hub.connections.service import save_integration
+from hub.connections.signals import changed_by_hand
 from integrations.base.errors import IntegrationError
 from integrations.base.fields import FieldErrors
 from integrations.base.provider import CATEGORIES, Provider
 from integrations.base.registry import providers
+
+#: The session's entry for the account that was connected when somebody went to sign in.
+ACCOUNT_BEFORE = "account_before_sign_in"
 
 
 def gallery_url() -> str:
@@ -60,6 +64,7 @@ def connect(site: HubAdmin, request: HttpRequest, slug: str) -> HttpResponse:
         limits = LimitsForm(request.POST, provider=provider)
         saved = _save(form, limits, organization)
         if saved is not None:
+            tell_change(request, saved, "Connected.")
             return _after(request, saved)
     else:
         form, limits = GuidedForm.empty(provider), LimitsForm(provider=provider)
@@ -84,9 +89,11 @@ def edit(site: HubAdmin, request: HttpRequest, object_id: Any) -> HttpResponse:
     if request.method == "POST":
         form = GuidedForm.posted(provider, request.POST, row.organization, row)
         limits = LimitsForm(request.POST, instance=Integration.objects.get(pk=row.pk), provider=provider)
+        account = row.account_label
         saved = _save(form, limits, row.organization)
         if saved is not None:
-            return _after(request, saved)
+            tell_change(request, saved, "Settings or credential changed.")
+            return _after(request, saved, account=account)
     else:
         form, limits = GuidedForm.empty(provider, row), LimitsForm(instance=row, provider=provider)
     return _show(site, request, form, limits, row=row, back_url=site.url("change", row.pk))
@@ -95,21 +102,34 @@ def edit(site: HubAdmin, request: HttpRequest, object_id: Any) -> HttpResponse:
 def oauth_callback(site: HubAdmin, request: HttpRequest) -> HttpResponse:
     """The provider sends the admin back here, with a code or with the reason for a refusal."""
     _organizations(request)
+    account = str(request.session.pop(ACCOUNT_BEFORE, ""))
     try:
         integration = oauth.complete(request.user, redirect_uri(), request.GET)
     except oauth.OAuthError as error:
         messages.error(request, str(error))
         about = error.integration_id
         return HttpResponseRedirect(site.url("change", about) if about else site.url("changelist"))
-    return _after(request, integration, signed_in=True)
+    tell_change(request, integration, "Signed in at the provider.")
+    return _after(request, integration, signed_in=True, account=account)
 
 
 def start_sign_in(request: HttpRequest, row: Integration) -> Told:
     """Return the way to the provider's sign-in page, or what is missing for it."""
+    request.session[ACCOUNT_BEFORE] = row.account_label
     try:
         return Told("", url=oauth.begin(row, request.user, redirect_uri()))
     except (oauth.OAuthError, IntegrationError) as error:
         return Told(str(error), ok=False)
+
+
+def sign_in_words(row: Integration) -> str:
+    """Return what the button to the provider's sign-in page says."""
+    return f"Connect with {row.provider.name}" if _has_no_token(row) else "Sign in again"
+
+
+def tell_change(request: HttpRequest, row: Integration, what: str) -> None:
+    """Let the log say what somebody did to ``row``."""
+    changed_by_hand.send(Integration, integration=row, message=f"{what} Done by {request.user}.")
 
 
 def _has_no_token(saved: Integration) -> bool:
@@ -144,8 +164,13 @@ def _save(form: GuidedForm, limits: LimitsForm, organization: Organization | Non
     return saved
 
 
-def _after(request: HttpRequest, saved: Integration, *, signed_in: bool = False) -> HttpResponse:
-    """Test at once and go on: to the page if it works, back to the form if it does not."""
+def _after(
+    request: HttpRequest, saved: Integration, *, signed_in: bool = False, account: str = ""
+) -> HttpResponse:
+    """Test at once and go on: to the page if it works, back to the form if it does not.
+
+    ``account``: what was connected before, so that a mix-up of accounts is told.
+    """
     page = reverse("admin:connections_integration_change", args=[saved.pk])
     if is_sign_in(saved.provider.scheme(saved.auth_key)) and not signed_in and _has_no_token(saved):
         told = start_sign_in(request, saved)
@@ -157,6 +182,9 @@ def _after(request: HttpRequest, saved: Integration, *, signed_in: bool = False)
     if outcome.ok:
         text = f"Connected. {outcome.message} It answered within {outcome.latency_ms} ms."
         messages.success(request, text)
+        if account and outcome.account and outcome.account != account:
+            text = f"This is another account than before: {outcome.account}, not {account}."
+            messages.warning(request, f"{text} If that was not meant, connect the other one again.")
         return HttpResponseRedirect(page)
     # The page itself tells what the test found.
     messages.warning(request, "Saved, but the connection does not work yet.")

@@ -8,3 +8,7 @@ connection_tested = Signal()
 #: Sent with ``integration_id``, ``error`` (None: it worked), ``exchanges`` and ``latency_ms`` after a
 #: request for an access token, outside any transaction.
 token_renewed = Signal()
+
+#: Sent with ``integration`` and ``message`` (who did what, for the log) after somebody changed its state or
+#: its connection by hand.
+changed_by_hand = Signal()

@@ -5,7 +5,8 @@ One set of files serves the sandbox, the preview and the contract tests:
 - ``fixtures/actions/<action>.json`` and ``fixtures/pulls/<pull>.json``: ``input``, ``exchanges``,
   ``result``; ``auth``, ``settings`` and ``secrets`` where the samples of the fields do not do;
   ``also``: exchanges that the sandbox knows beyond those of this one run.
-- ``fixtures/tests/<auth key>.json``: exchanges under ``ok`` and ``refused``.
+- ``fixtures/tests/<auth key>.json``: exchanges under ``ok`` and ``refused``; ``token``: what a token
+  endpoint answers beside the tokens.
 - ``fixtures/webhooks/<event type>.json``: ``headers``, ``content_type``, ``body``, ``notices``.
 
 An exchange is ``{"request": {"method", "path", "match"?}, "response": {"status"?, "headers"?, "body"?,
@@ -175,6 +176,17 @@ def test_fixture(provider: Provider, auth_key: str) -> dict[str, tuple[Canned, .
     path = provider.folder / "fixtures" / "tests" / f"{auth_key}.json"
     held = _read(path)
     return {case: _exchanges(held.get(case), f"{_shown(path)} ({case})") for case in ("ok", "refused")}
+
+
+def token_fixture(provider: Provider, auth_key: str) -> dict[str, Any]:
+    """Return what the provider's token endpoint says beside the tokens (an account's id); often nothing."""
+    held = _read(provider.folder / "fixtures" / "tests" / f"{auth_key}.json").get("token", {})
+    return dict(held) if isinstance(held, dict) else {}
+
+
+def fits_path(template: str, path: str) -> bool:
+    """Whether ``path`` is one that ``template``, with its ``{placeholders}``, stands for."""
+    return bool(template) and _template(template).fullmatch(path) is not None
 
 
 def webhook_fixtures(provider: Provider) -> list[WebhookFixture]:

@@ -23,6 +23,7 @@ from hub.lib.outbound import Response
 from integrations.base.fixtures import Canned, FixtureError, Request, canned_answers, encode, find_answer
 from integrations.base.provider import Provider
 from integrations.base.registry import providers
+from integrations.base.sandbox_oauth import SignIns
 from integrations.base.sandbox_page import render
 
 #: Requests that are remembered.
@@ -77,6 +78,7 @@ class Sandbox:
         self._failures: list[Failure] = []
         self._lock = threading.Lock()
         self._count = 0
+        self._sign_ins = SignIns()
 
     def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
@@ -136,6 +138,9 @@ class Sandbox:
             known = sorted(self._providers)
             detail = f"The sandbox plays no provider {slug!r}."
             return _problem(404, {"title": "Unknown provider", "detail": detail, "providers": known}), ""
+        signed_in = self._sign_ins.answer(provider, request)
+        if signed_in is not None:
+            return signed_in, "the sandbox's sign-in"
         if slug not in self._answers:
             try:
                 self._answers[slug] = canned_answers(provider)
@@ -261,6 +266,7 @@ _REASONS = {
     201: "Created",
     202: "Accepted",
     204: "No Content",
+    302: "Found",
     400: "Bad Request",
     404: "Not Found",
 }

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#d8dce2, #363c45); --soft: light-dark(#f4f6f8, #1d2127);
   --dim: light-dark(#5b6472, #98a2b0); --ok: light-dark(#17713b, #5fd08b);
   --bad: light-dark(#b3261e, #ff8a80); }
@@ -18,6 +18,9 @@ summary { padding: .5rem .75rem; cursor: pointer; display: flex; gap: .75rem; fl
 summary:focus-visible { outline: 2px solid currentColor; outline-offset: -2px }
 summary code { overflow-wrap: anywhere; flex: 1 1 16rem }
 .ok { color: var(--ok); font-weight: 600 } .bad { color: var(--bad); font-weight: 600 }
+button { font: inherit; padding: .45rem 1.1rem; border-radius: .5rem; border: 1px solid var(--line);
+  cursor: pointer; background: var(--soft); color: inherit }
+button.main { background: #4f39f6; border-color: #4f39f6; color: #fff }
 pre { background: var(--soft); margin: 0; padding: .75rem; overflow: auto; white-space: pre-wrap;
   overflow-wrap: anywhere; border-top: 1px solid var(--line); font-size: 13px }
 """
@@ -31,7 +34,7 @@ def render(received: Sequence[Any], names: Mapping[str, str], chosen: str) -> st
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sandbox</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body><h1>Sandbox</h1>"
+        f"<style>{STYLE}</style></head><body><h1>Sandbox</h1>"
         "<p>It plays the providers: nothing that is sent here leaves this machine. The latest requests, "
         f"newest first.</p><nav aria-label='Provider'>{''.join(links)}</nav><main>{rows or empty}</main>"
         "</body></html>"

@@ -44,3 +44,43 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   event.detail.shouldSwap = false;
   window.location.reload();
 });
+
+// Guided form: holds what is typed against the declared pattern. The hub judges; this only tells sooner.
+const patterns = {};
+const patternOf = (text) => {
+  if (!(text in patterns)) {
+    try {
+      patterns[text] = new RegExp(`^(?:${text})$`, "u");
+    } catch {
+      patterns[text] = null; // a pattern that only the hub understands
+    }
+  }
+  return patterns[text];
+};
+const judge = (input, hurry) => {
+  const note = input.closest(".ic-field")?.querySelector("[data-note]");
+  const pattern = patternOf(input.dataset.pattern);
+  if (!note || !pattern) return;
+  const typed = input.value.trim();
+  const parts = "each" in input.dataset ? typed.split(/[\n,]/).map((part) => part.trim()).filter(Boolean) : [typed];
+  const fits = parts.every((part) => pattern.test(part));
+  const looks = input.dataset.looks ? ` It looks like ${input.dataset.looks}` : "";
+  // Half a key is no mistake yet: it is named when the field is left, and taken back as soon as it fits.
+  const text = !typed ? "" : fits ? "Has the expected form." : hurry && !note.textContent ? "" : `Not the expected form yet.${looks}`;
+  if (note.textContent !== text) note.textContent = text;
+  note.toggleAttribute("data-fits", Boolean(typed) && fits);
+  if (fits) input.removeAttribute("aria-invalid");
+};
+["input", "change"].forEach((name) =>
+  document.addEventListener(name, (event) => event.target.matches?.("[data-pattern]") && judge(event.target, name === "input"))
+);
+
+// The sandbox takes any credential of the right form: what is empty is filled with the examples.
+document.addEventListener("click", (event) => {
+  const form = event.target.closest("[data-samples]")?.closest("form");
+  form?.querySelectorAll("[data-example]").forEach((input) => {
+    if (input.value || !input.dataset.example || input.matches(":disabled")) return;
+    input.value = input.dataset.example;
+    if (input.dataset.pattern) judge(input, false);
+  });
+});
