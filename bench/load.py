@@ -24,6 +24,8 @@ from bench.payload import TYPE, order
 
 READ = 65536
 BATCH = 100
+#: Seconds that the last answers get.
+DRAIN = 5.0
 
 
 def requests(kind: str, options: dict[str, Any]) -> Iterator[bytes]:
@@ -62,6 +64,7 @@ class Load:
 
     def __init__(self, port: int, connections: int, source: Iterator[bytes]):
         self.source = source
+        self.sending = True
         self.epoll = select.epoll()
         self.sockets = {}
         self.buffers: dict[int, bytes] = {}
@@ -84,16 +87,27 @@ class Load:
         started = time.monotonic()
         self._loop(started + seconds)
         took = time.monotonic() - started
-        return {
+        told = {
             "per_s": tidy(len(self.waited) / took, 0),
             **latency(self.waited),
             "statuses": dict(self.statuses),
         }
+        self._drain()
+        return told
+
+    def _drain(self) -> None:
+        """Wait for what is under way: the server shall be idle when the next part begins."""
+        self.sending = False
+        end = time.monotonic() + DRAIN
+        while self.sent and time.monotonic() < end:
+            self._loop(time.monotonic())
 
     def _loop(self, end: float) -> None:
-        while time.monotonic() < end:
-            for number, _ in self.epoll.poll(0.5):
+        while True:
+            for number, _ in self.epoll.poll(0.1):
                 self._read(number)
+            if time.monotonic() >= end:
+                return
 
     def _send(self, number: int) -> None:
         request = next(self.source)
@@ -109,9 +123,10 @@ class Load:
         end = answer.find(b"\r\n\r\n")
         if end < 0 or not _complete(answer, end):
             return
-        self.waited.append(time.monotonic() - self.sent[number])
+        self.waited.append(time.monotonic() - self.sent.pop(number))
         self.statuses[int(answer[9:12])] += 1
-        self._send(number)
+        if self.sending:
+            self._send(number)
 
 
 def _complete(answer: bytes, end: int) -> bool:

