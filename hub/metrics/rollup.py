@@ -34,8 +34,8 @@ from hub.metrics.models import (
 from hub.metrics.times import StartOfMinute
 from webhooks.models import ReceivedWebhook
 
-#: Rows per step: some milliseconds, and the transaction writes only the sums.
-STEP = 5_000
+#: Rows per step: the transaction that writes their sums holds up nobody for more than some milliseconds.
+STEP = 2_000
 #: Rows per INSERT.
 ROWS = 200
 #: Seconds that one run may take; what is left waits for the next, so that the sweep is not held up.
