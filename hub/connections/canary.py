@@ -1,16 +1,12 @@
 """Whether the encryption keys fit the data, asked before anything starts."""
 
-from django.apps import apps
 from django.conf import settings
-from django.db.models.functions import Substr
 
 from hub.connections.models import KeyCanary
-from hub.lib.fields import EncryptedJSONField
+from hub.connections.rotation import counts_by_key
 from hub.lib.keyring import KeyringError, keyring
 
 SONG = "This hub's data was encrypted with this key."
-#: A token is ``v1.<8 hex digits>.…``
-_ID_AT, _ID_LENGTH = 4, 8
 
 
 def check_keys() -> None:
@@ -18,7 +14,7 @@ def check_keys() -> None:
 
     The first run with a key leaves a canary behind. Needs a migrated database.
     """
-    used = _key_ids_in_use()
+    used = set(counts_by_key())
     if not settings.HUB.encryption_keys:
         raise KeyringError(_missing(used))
     ring = keyring()
@@ -45,17 +41,3 @@ def _missing(used: set[str]) -> str:
         "There is no encryption key. Run 'python manage.py newkey' and set HUB_ENCRYPTION_KEYS "
         "to what it prints."
     )
-
-
-def _key_ids_in_use() -> set[str]:
-    """Return the ids of all keys with which anything in the database is encrypted."""
-    found: set[str] = set()
-    for model in apps.get_models():
-        for field in model._meta.local_fields:
-            if isinstance(field, EncryptedJSONField):
-                rows = model._base_manager.filter(**{f"{field.name}__isnull": False})
-                ids = rows.annotate(key_id=Substr(field.name, _ID_AT, _ID_LENGTH)).values_list(
-                    "key_id", flat=True
-                )
-                found.update(str(each) for each in ids.distinct().order_by("key_id"))
-    return found

@@ -9,7 +9,7 @@ from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from hub.accounts.access import User, organizations_for
-from hub.dashboard import home, mapping_preview, organizations
+from hub.dashboard import home, keys, mapping_preview, organizations
 
 #: Apps whose rows the hub itself keeps: a schedule changed by hand would be written over.
 HIDDEN = ("django_celery_beat",)
@@ -61,6 +61,7 @@ class HubAdminSite(UnfoldAdminSite):
         """Pages that need several slices."""
         return [
             path("home/live/", self.admin_view(home.live), name="home_live"),
+            path("keys/", self.admin_view(keys.show), name="encryption_keys"),
             path("organization/show/", self.admin_view(organizations.show), name="organization_show"),
             path("mapping/preview/", self.admin_view(mapping_preview.show), name="mapping_preview"),
             path(

@@ -73,6 +73,7 @@ NAVIGATION: list[dict[str, Any]] = [
             _item("Members", "group", "accounts_membership_changelist"),
             _item("API keys", "key", "accounts_apikey_changelist"),
             _item("Users", "person", "auth_user_changelist", permission=f"{ACCESS}.is_superuser"),
+            _item("Encryption keys", "lock", "encryption_keys", permission=f"{ACCESS}.is_superuser"),
         ],
     },
 ]

@@ -1,0 +1,56 @@
+"""The page “Encryption keys”: what each key encrypts, and re-encryption in short steps."""
+
+import time
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from hub.connections import rotation
+from hub.dashboard.badges import is_superuser
+from hub.lib.keyring import KeyringError
+
+#: Seconds that one press of the button works.
+SPELL = 5.0
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def show(request: HttpRequest) -> HttpResponse:
+    """GET: how many ciphertexts each key holds. POST: re-encrypt for a few seconds. Superusers only."""
+    if not is_superuser(request):
+        raise PermissionDenied
+    if request.method == "POST":
+        _work(request)
+        return HttpResponseRedirect(reverse("admin:encryption_keys"))
+    try:
+        uses, trouble = rotation.key_uses(), ""
+    except KeyringError as error:
+        uses, trouble = [], str(error)
+    context = {
+        **admin.site.each_context(request),
+        "title": "Encryption keys",
+        "uses": uses,
+        "trouble": trouble,
+        "remaining": sum(use.total for use in uses if use.known and not use.first),
+        "total": sum(use.total for use in uses),
+    }
+    return TemplateResponse(request, "dashboard/keys.html", context)
+
+
+def _work(request: HttpRequest) -> None:
+    ends = time.monotonic() + SPELL
+    try:
+        for _ in rotation.rotate():
+            if time.monotonic() > ends:
+                break
+        left = rotation.remaining()
+    except KeyringError as error:
+        messages.error(request, str(error))
+        return
+    if left:
+        messages.warning(request, f"{left} are left. Press once more, or run 'manage.py rotate_keys'.")
+    else:
+        messages.success(request, "Everything is encrypted with the first key.")
