@@ -191,7 +191,7 @@ TIME_ZONE = env.str("HUB_TIME_ZONE", default="UTC")
 LANGUAGE_CODE = "en-gb"
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = HOME / "static"
+STATIC_ROOT = Path(env.str("HUB_STATIC_ROOT", default=str(HOME / "static")))
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 

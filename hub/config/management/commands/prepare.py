@@ -35,7 +35,9 @@ class Command(BaseCommand):
             check_keys()
         except KeyringError as error:
             self._stop(str(error), WRONG_KEY)
-        call_command("collectstatic", interactive=False, verbosity=0)
+        if settings.STATIC_ROOT.is_relative_to(settings.HUB.home):
+            # An image brings its own, in a folder that nobody may write.
+            call_command("collectstatic", interactive=False, verbosity=0)
         self._make_admin()
         if not Organization.objects.exists() and settings.HUB.demo:
             call_command("seed_demo", stdout=self.stdout)
