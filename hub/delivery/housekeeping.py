@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 FINISHED = (State.COMPLETED, State.FAILED, State.CANCELLED, State.SKIPPED)
 #: Rows per statement: short enough that a claim never waits long behind one.
 CHUNK = 500
+#: Seconds between two sweeps.
+SWEEP_EVERY = 15
 
 
 def sweep() -> int:

@@ -9,14 +9,13 @@ from hub.delivery import housekeeping, log
 from hub.delivery.jobs import register_scheduled_job
 from hub.delivery.models import LogKind
 
-SWEEP_EVERY = 15
 HOUR = 3600
 DAY = 24 * HOUR
 
 
 def register() -> None:
     """Called once, when the apps are ready."""
-    register_scheduled_job("sweep", SWEEP_EVERY, housekeeping.sweep)
+    register_scheduled_job("sweep", housekeeping.SWEEP_EVERY, housekeeping.sweep)
     register_scheduled_job("connection tests", HOUR, test_connections)
     register_scheduled_job("prune", DAY, housekeeping.prune)
     connection_tested.connect(_log_test, dispatch_uid="delivery-log")

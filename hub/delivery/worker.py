@@ -11,6 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import close_old_connections, connections
 
+from hub.delivery import housekeeping
 from hub.delivery.beats import Pulse
 from hub.delivery.dispatch import LOOK_EVERY, Dispatcher
 from hub.delivery.jobs import Job, worker_jobs
@@ -86,8 +87,14 @@ class Worker:
         self._pulse.end()
 
     def _do_jobs(self) -> None:
+        # The scheduler sweeps too, but what a dead worker held must come back also where that one, or
+        # the broker between, is away.
+        sweep, sweep_at = Job("sweep", housekeeping.sweep), 0.0
         while not self.stopping.is_set():
             self._jobs_bell.clear()
+            if time.monotonic() >= sweep_at:
+                _do(sweep)
+                sweep_at = time.monotonic() + housekeeping.SWEEP_EVERY
             if not sum(_do(job) for job in worker_jobs()):
                 self._jobs_bell.wait(LOOK_EVERY)
 

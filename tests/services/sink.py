@@ -1,6 +1,7 @@
 """A receiver on loopback that keeps which idempotency keys reached it."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ class Sink:
         self.keys: Counter[str] = Counter()
         #: What came under each key; a repetition must say the same.
         self.bodies: dict[str, set[bytes]] = {}
+        #: When each key came first, by ``time.monotonic``.
+        self.first: dict[str, float] = {}
 
 
 @contextmanager
@@ -34,6 +37,7 @@ def listening() -> Iterator[Sink]:
                 return
             with lock:
                 sink.keys[self.headers["webhook-id"]] += 1
+                sink.first.setdefault(self.headers["webhook-id"], time.monotonic())
                 sink.bodies.setdefault(self.headers["webhook-id"], set()).add(body)
             self.send_response(200)
             self.send_header("Content-Length", "2")

@@ -1,0 +1,34 @@
+"""The seed of the run, and the report at its end."""
+
+import os
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.services.chaos.report import LINES
+
+SEED = os.environ.get("CHAOS_SEED") or str(random.SystemRandom().randrange(10**6))
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """This test's own chance: the same in every run with the same CHAOS_SEED, whatever else runs."""
+    return random.Random(f"{SEED} {request.node.name}")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Name the seed beside a failure."""
+    outcome = yield
+    found = outcome.get_result()
+    if found.failed:
+        found.sections.append(("chaos", f"CHAOS_SEED={SEED} repeats the moments of this run."))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what each scenario found."""
+    if LINES:
+        terminalreporter.section(f"chaos (CHAOS_SEED={SEED})")
+        for line in LINES:
+            terminalreporter.line(line)
