@@ -1,0 +1,40 @@
+"""Two organizations that know nothing of each other."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from hub.api.authentication import keys
+from hub.lib import throttle
+from tests.hub.dashboard.world import World, build
+
+#: Stands in every name of the strangers; no answer to anybody else may hold it.
+MARK = "Strangers-mark-5b1e"
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    throttle.forget()
+    keys.clear()
+    yield
+    throttle.forget()
+    keys.clear()
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    """The organization of the people who ask."""
+    return build()
+
+
+@pytest.fixture
+def strangers(db: None) -> World:
+    """Another organization: a row of everything, each with a name that is found again."""
+    made = build()
+    for row in made.rows.values():
+        for column in ("name", "subject", "summary", "message", "reason"):
+            if any(field.name == column for field in row._meta.fields):
+                setattr(row, column, MARK)
+        row.save()
+    made.organization.refresh_from_db()
+    return made
