@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from hub.accounts.models import Organization
 from hub.connections.models import Circuit, Integration, Status
+from hub.delivery import beats
 from hub.delivery.models import IntegrationLog
 from hub.metrics import histogram
 from hub.metrics.models import OUTCOMES, RollupCursor, TotalFigures
@@ -60,6 +61,7 @@ class HubCollector(Collector):
         yield _latency(health, figures)
         yield self._integrations()
         yield _rollup_lag()
+        yield _workers()
 
     def _integrations(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
@@ -162,6 +164,13 @@ def _rollup_lag() -> GaugeMetricFamily:
     rows = IntegrationLog.objects.filter(pk__gt=cursor.last_id if cursor else 0).order_by("pk")
     oldest = rows.values_list("created_at", flat=True).first()
     family.add_metric([], 0.0 if oldest is None else max(0.0, (timezone.now() - oldest).total_seconds()))
+    return family
+
+
+def _workers() -> GaugeMetricFamily:
+    """Return how many workers get round their loop; of the whole hub, whoever asks."""
+    family = GaugeMetricFamily("interchange_workers", "Worker processes with a recent sign of life")
+    family.add_metric([], beats.alive().count())
     return family
 
 

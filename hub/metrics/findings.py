@@ -105,7 +105,7 @@ def _good(day: Tally) -> str:
 def _bad(day: Tally, failures: Sequence[Failure]) -> Iterable[str]:
     if day.failed:
         share = day.failed / day.attempts
-        percent = f"{share * 100:.1f} %" if share < 0.995 or day.failed == day.attempts else "nearly all"
+        percent = f"{share * 100:.1f} %".replace(".0 %", " %")
         yield f"{day.failed:,} of {plural(day.attempts, 'attempt')} failed ({percent})."
     if day["failed_items"]:
         yield f"{plural(day['failed_items'], 'delivery', 'deliveries')} failed for good."

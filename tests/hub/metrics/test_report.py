@@ -87,7 +87,7 @@ def test_a_day_with_failures_says_which_and_what_to_do(
 
     assert found.summary == "8 deliveries went through, 1 failed for good. 1 integration needs somebody."
     assert entry["bad"] == [
-        "2 of 10 attempts failed (20.0 %).",
+        "2 of 10 attempts failed (20 %).",
         "1 delivery failed for good.",
         "Slack knows no channel 101 (2 times).",
     ]
