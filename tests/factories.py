@@ -14,6 +14,7 @@ from hub.delivery.models import IntegrationLog, LogKind, Priority, QueueItem, St
 from hub.events.models import Event, EventType, Route, RouteFallback
 from hub.mapping.models import FieldMapping
 from hub.metrics.models import HealthReport
+from hub.sync.models import Direction, RecordType, Sync
 from webhooks.models import ReceivedWebhook, WebhookEndpoint
 
 
@@ -231,3 +232,28 @@ class HealthReportFactory(DjangoModelFactory):
 def api_key(organization: Organization | None = None, scopes: Any = tuple(Scope), **extra: Any) -> str:
     """Issue a key with ``scopes`` (all unless said) and return its text."""
     return APIKey.issue(organization or OrganizationFactory(), "Tests", list(scopes), **extra)[1]
+
+
+class RecordTypeFactory(DjangoModelFactory):
+    """A type whose records are named by ``id``; anything fits it."""
+
+    class Meta:
+        model = RecordType
+
+    organization = factory.SubFactory(OrganizationFactory)
+    name = factory.Sequence(lambda n: f"type-{n}")
+
+
+class SyncFactory(DjangoModelFactory):
+    class Meta:
+        model = Sync
+
+    type = factory.SubFactory(RecordTypeFactory)
+    organization = factory.SelfAttribute("type.organization")
+    integration = factory.SubFactory(
+        IntegrationFactory, organization=factory.SelfAttribute("..type.organization")
+    )
+    name = factory.Sequence(lambda n: f"Sync {n}")
+    slug = factory.Sequence(lambda n: f"sync-{n}")
+    direction = Direction.PUSH
+    action = "http.send"

@@ -24,15 +24,20 @@ Row = tuple[Any, ...]
 class Insert:
     """An INSERT into a model's table of rows that give some of its columns; the others get their defaults."""
 
-    def __init__(self, model: type[Model], *names: str, once: Sequence[str] = ()):
+    def __init__(
+        self, model: type[Model], *names: str, once: Sequence[str] = (), overwrite: Sequence[str] = ()
+    ):
         """``names``: columns (``organization_id``) in the order of each row's values.
 
-        ``once``: columns that are unique together; a row whose values are there already is left out.
+        ``once``: columns that are unique together; a row whose values are there already is left out,
+        or gives its values of the columns ``overwrite`` to the row that is there.
         """
         self._model, self._names, self._once = model, names, tuple(once)
+        self._overwrite = tuple(overwrite)
 
     def run(self, rows: Sequence[Row]) -> int:
-        """Insert ``rows`` in their order; return how many were new. Call it in a transaction.
+        """Insert ``rows`` in their order; return how many were new or overwritten. Call it in a
+        transaction.
 
         Two transactions that insert the same ``once`` values wait for each other: bring rows in
         the order of these values, and they cannot wait in a circle.
@@ -92,7 +97,10 @@ class Insert:
 
     @property
     def _ending(self) -> str:
-        return f"ON CONFLICT ({', '.join(self._once)}) DO NOTHING" if self._once else ""
+        if not self._once:
+            return ""
+        given = ", ".join(f"{name} = excluded.{name}" for name in self._overwrite)
+        return f"ON CONFLICT ({', '.join(self._once)}) DO {f'UPDATE SET {given}' if given else 'NOTHING'}"
 
 
 def _kind(field: "Field[Any, Any]") -> str:
