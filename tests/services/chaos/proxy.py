@@ -33,7 +33,7 @@ class Proxy:
         with self._lock:
             pairs, self._pairs = self._pairs, []
         for pair in pairs:
-            _reset(*pair)
+            reset(*pair)
         return len(pairs)
 
     def cut_when(self, words: bytes, last: bytes = b"") -> None:
@@ -76,7 +76,7 @@ class Proxy:
             except OSError:
                 return
             if self._refusing:
-                _reset(client)
+                reset(client)
                 continue
             threading.Thread(target=self._join, args=(client,), daemon=True).start()
 
@@ -85,7 +85,7 @@ class Proxy:
         try:
             server = socket.create_connection(self._target, timeout=5)
         except OSError:
-            _reset(client)
+            reset(client)
             return
         server.settimeout(None)
         for one in (client, server):
@@ -102,12 +102,12 @@ class Proxy:
                 self._flowing.wait()
                 if outward and not last and (found := self._take_order(data)) is not None:
                     if not found:
-                        _reset(source, sink)
+                        reset(source, sink)
                         return
                     last = found
                 sink.sendall(data)
                 if last and last in data:
-                    _reset(source)
+                    reset(source)
                     break
         for one in (source, sink):
             with contextlib.suppress(OSError):
@@ -128,7 +128,8 @@ class Proxy:
             return self._last
 
 
-def _reset(*sockets: socket.socket) -> None:
+def reset(*sockets: socket.socket) -> None:
+    """Close as a process does that was killed: the peer sees a reset."""
     for one in sockets:
         with contextlib.suppress(OSError):
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
