@@ -46,6 +46,10 @@ class HubSettings:
     trusted_proxies: tuple[str, ...]
     #: Whether a mail server is set (``HUB_EMAIL_URL``); without one, reports are only shown.
     sends_mail: bool
+    #: OpenTelemetry collector (OTLP over HTTP, such as http://collector:4318); empty: no traces.
+    otel_endpoint: str
+    #: Share of the traces that are sent, 0 to 1.
+    otel_sample: float
     #: Whether the first start of an empty hub makes the demo organization.
     demo: bool
     #: Socket by which an embedded web process wakes the worker.
@@ -91,6 +95,8 @@ HUB = HubSettings(
     api_rate_per_minute=env.int("HUB_API_RATE_PER_MINUTE", default=120_000),
     trusted_proxies=tuple(env.list("HUB_TRUSTED_PROXIES", default=[])),
     sends_mail=bool(env.str("HUB_EMAIL_URL", default="")),
+    otel_endpoint=env.str("HUB_OTEL_ENDPOINT", default="").rstrip("/"),
+    otel_sample=env.float("HUB_OTEL_SAMPLE", default=1.0),
     demo=env.bool("HUB_DEMO", default=True),
     wake_socket=HOME / "wake.sock",
 )

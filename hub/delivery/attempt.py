@@ -11,7 +11,7 @@ from hub.connections.client import Connection
 from hub.delivery.inputs import InputError, build_input
 from hub.delivery.sources import Envelope
 from hub.delivery.store import Claimed
-from hub.lib import logs
+from hub.lib import logs, tracing
 from integrations.base.errors import IntegrationError, PermanentError, TransientError
 from integrations.base.http import Exchange
 from integrations.base.results import Result
@@ -55,7 +55,10 @@ def make_attempt(work: Work, clock: Callable[[], datetime]) -> Attempt:
     """Deliver one item. Never raises: what goes wrong is the attempt's ``error``."""
     scope = logs.enter(work.facts, work.connection.redactor.text)
     try:
-        attempt = _attempt(work, clock)
+        with tracing.delivery_span(work.item.source_id, work.facts) as span:
+            attempt = _attempt(work, clock)
+            if span:
+                span.set_attribute("interchange.outcome", attempt.error.kind if attempt.error else "ok")
         if logs.traffic.isEnabledFor(logging.INFO):
             _tell(attempt)
         return attempt

@@ -53,6 +53,8 @@ class Lane:
     stamp: object
     waiting: deque[Work] = field(default_factory=deque)
     running: int = 0
+    #: Seconds that the quickest of the latest answers took: how slow the provider is, not this machine.
+    latency: float = float("inf")
 
     @property
     def busy(self) -> bool:
@@ -255,7 +257,13 @@ class Dispatcher:
         waiting = deque(lane for lane in self.lanes.values() if lane.waiting)
         while waiting and self._running < self.threads:
             lane = waiting.popleft()
-            room = fair_room(self.threads - self._running, lane.running, lane.integration.in_flight_limit)
+            room = fair_room(
+                self.threads - self._running,
+                lane.running,
+                lane.integration.in_flight_limit,
+                latency=lane.latency,
+                reserve=self.threads // 8,
+            )
             if room <= 0:
                 continue
             if not self.limiter.take(lane.integration.pk, lane.integration.rate):
@@ -314,7 +322,9 @@ class Dispatcher:
                 self._oldest_done = time.monotonic()
             self._unsettled.append(attempt)
             self._running -= 1
-            self.lanes[attempt.item.integration_id].running -= 1
+            lane = self.lanes[attempt.item.integration_id]
+            lane.running -= 1
+            lane.latency = min(attempt.duration_ms / 1000, lane.latency * 1.02 + 0.0001)
 
     def _update_integrations(self, attempts: list[Attempt], now: datetime) -> None:
         by_lane: dict[UUID, list[Attempt]] = defaultdict(list)

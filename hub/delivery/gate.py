@@ -50,13 +50,26 @@ def gate(
     return Gate(room)
 
 
-def fair_room(free_threads: int, in_flight: int, limit: int) -> int:
-    """How many more sends one integration may start.
+#: More sends a second than one process can make: what needs more threads than this times its
+#: latency only has them fight for the interpreter.
+FASTEST = 2500.0
+#: Threads a lane may have whatever its latency.
+LEAST_THREADS = 4
 
-    It never holds more than half of the threads that the others leave it, so that however many
-    integrations are slow, one is left for the next.
+
+def fair_room(
+    free_threads: int, in_flight: int, limit: int, *, latency: float = float("inf"), reserve: int = 0
+) -> int:
+    """How many more sends one integration may start, whose quickest answers took ``latency`` seconds.
+
+    It holds no more threads than its latency can use, leaves a quarter of those that the others have
+    not taken, and touches the last ``reserve`` only for its first: however many integrations are
+    slow, one is left for the next.
     """
     if free_threads <= 0:
         return 0
-    share = max(1, (free_threads + in_flight) // 2)
-    return max(0, min(limit, share) - in_flight)
+    if free_threads <= reserve:
+        return 0 if in_flight else min(limit, 1)
+    useful = limit if latency * FASTEST >= limit else LEAST_THREADS + int(latency * FASTEST)
+    share = max(1, (free_threads - reserve + in_flight) * 3 // 4)
+    return max(0, min(limit, share, useful) - in_flight)

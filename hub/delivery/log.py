@@ -23,6 +23,17 @@ _INSERT = """
         action, item_id, source_id, attempt, status_code, duration_ms, exchanges, created_at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
+_INSERT_MANY = """
+    INSERT INTO delivery_integrationlog (organization_id, integration_id, kind, outcome, message, hint,
+        action, item_id, source_id, attempt, status_code, duration_ms, exchanges, created_at)
+    SELECT organization_id, integration_id, kind, outcome, message, hint, action, item_id, source_id, attempt,
+        status_code, duration_ms, exchanges::jsonb, created_at
+    FROM unnest(%s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+        %s::uuid[], %s::uuid[], %s::int[], %s::int[], %s::int[], %s::text[], %s::timestamptz[])
+        WITH ORDINALITY AS v (organization_id, integration_id, kind, outcome, message, hint, action, item_id,
+            source_id, attempt, status_code, duration_ms, exchanges, created_at, position)
+    ORDER BY position
+"""
 
 
 @dataclass(slots=True)
@@ -55,7 +66,10 @@ def write(entries: Iterable[Entry]) -> None:
     rows = [_row(entry) for entry in entries]
     if rows:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.executemany(_INSERT, rows)
+            if connection.vendor == "postgresql":
+                cursor.execute(_INSERT_MANY, [list(column) for column in zip(*rows, strict=True)])
+            else:
+                cursor.executemany(_INSERT, rows)
 
 
 def _row(entry: Entry) -> list[Any]:

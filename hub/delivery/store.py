@@ -39,6 +39,20 @@ _SETTLE = """
         external_id = %s, result = %s, finished_at = %s, lease_owner = '', lease_until = NULL
     WHERE id = %s AND fence = %s AND state IN ('processing', 'pending')
 """
+_SETTLE_MANY = """
+    UPDATE delivery_queueitem item
+    SET state = v.state, due_at = v.due_at, claim_order = v.claim_order, attempts = v.attempts,
+        tries = v.tries, target_index = v.target_index, integration_id = v.integration_id, action = v.action,
+        mapping_id = v.mapping_id, last_error_kind = v.error_kind, last_error = v.error,
+        external_id = v.external_id, result = v.result::jsonb, finished_at = v.finished_at,
+        lease_owner = '', lease_until = NULL
+    FROM unnest(%s::text[], %s::timestamptz[], %s::float8[], %s::int[], %s::int[], %s::int[], %s::uuid[],
+        %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
+        %s::uuid[], %s::int[])
+        AS v (state, due_at, claim_order, attempts, tries, target_index, integration_id, action, mapping_id,
+            error_kind, error, external_id, result, finished_at, id, fence)
+    WHERE item.id = v.id AND item.fence = v.fence AND item.state IN ('processing', 'pending')
+"""
 _GIVE_BACK = """
     UPDATE delivery_queueitem SET state = 'pending', lease_owner = '', lease_until = NULL
     WHERE id = %s AND fence = %s AND state = 'processing'
@@ -137,7 +151,12 @@ def settle(settlements: Sequence[Settlement], now: datetime) -> list[Settlement]
     that only the log entry was kept.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany(_SETTLE, [_settle_values(settlement, now) for settlement in settlements])
+        rows = [_settle_values(settlement, now) for settlement in settlements]
+        if connection.vendor == "postgresql":
+            # One statement for all: a statement each costs PostgreSQL ten times as much.
+            cursor.execute(_SETTLE_MANY, [list(column) for column in zip(*rows, strict=True)])
+        else:
+            cursor.executemany(_SETTLE, rows)
         stale = [] if cursor.rowcount == len(settlements) else _stale(settlements)
         for settlement in stale:
             settlement.log.message = f"Came too late, another worker has the item. {settlement.log.message}"

@@ -78,13 +78,23 @@ def test_the_provider_asked_to_wait():
 
 
 def test_however_many_are_slow_a_thread_is_left_for_the_next():
-    free, running = 16, []
-    for _ in range(5):
-        started = fair_room(free, 0, limit=100)
-        assert started >= 1
-        free -= started
-        running.append(started)
-    assert running == [8, 4, 2, 1, 1]
+    free, running = 96, [0] * 12
+    for _ in range(20):
+        for number, in_flight in enumerate(running):
+            started = fair_room(free, in_flight, limit=1000, reserve=12)
+            running[number] += started
+            free -= started
+    assert min(running) >= 1
+
+
+def test_a_lone_integration_gets_most_of_the_threads_if_it_is_slow():
+    assert fair_room(96, 0, limit=1000, latency=0.05, reserve=12) == 63
+    assert fair_room(96, 0, limit=1000, reserve=12) == 63
+
+
+def test_a_quick_integration_gets_no_more_threads_than_it_can_use():
+    assert fair_room(96, 0, limit=1000, latency=0.0, reserve=12) == 4
+    assert fair_room(96, 0, limit=1000, latency=0.002, reserve=12) == 9
 
 
 def test_the_limit_in_flight_holds_even_with_all_threads_free():
