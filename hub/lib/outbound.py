@@ -65,8 +65,10 @@ _OWN_HEADERS = frozenset(
     {"content-length", "transfer-encoding", "connection", "host", "te", "trailer", "upgrade"}
 )
 
-# urllib3 writes paths at DEBUG, and a path may hold a secret (incoming-webhook URLs).
+# urllib3 writes paths at DEBUG, and with headers it cannot read whole URLs at WARNING: a path may hold a
+# secret (incoming-webhook URLs).
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)

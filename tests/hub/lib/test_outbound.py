@@ -469,3 +469,14 @@ def test_a_dribbling_tls_peer_is_cut_off_too(monkeypatch: pytest.MonkeyPatch, tm
     with raw_server(talk) as port, pytest.raises(outbound.TimedOut, match="in all"):
         door.send("GET", f"https://api.example:{port}/", {}, None, policy)
     ended.set()
+
+
+def test_headers_that_cannot_be_read_put_no_path_into_the_hubs_log(fresh: Door, caplog: Any) -> None:
+    def talk(peer: socket.socket) -> None:
+        peer.recv(65536)
+        peer.sendall(b"HTTP/1.1 200 OK\r\n\x00\xff: \x01\r\nno colon here\r\n\r\n")
+
+    with raw_server(talk) as port:
+        answer = fresh.send("POST", f"http://127.0.0.1:{port}/hook/very-secret", {}, b"{}", allowed())
+    assert answer.status == 200
+    assert "very-secret" not in caplog.text
