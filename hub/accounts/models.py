@@ -57,6 +57,9 @@ class Scope(models.TextChoices):
     INTEGRATIONS_READ = "integrations:read", "Read integrations, health and logs"
     INTEGRATIONS_TEST = "integrations:test", "Run connection tests"
     METRICS_READ = "metrics:read", "Read metrics"
+    RECORDS_WRITE = "records:write", "Create, change and delete records"
+    RECORDS_READ = "records:read", "Read records"
+    SYNC_RUN = "sync:run", "Start syncs and follow their runs"
 
 
 class APIKey(Timestamped):

@@ -252,8 +252,9 @@ PROBLEM = {
         401: "No valid API key.",
         403: "The key lacks the scope.",
         404: "There is no such thing in the key's organization.",
+        409: "It is under way already; detail says what.",
         413: "Too large; detail names the limit.",
-        415: "Neither JSON nor a CloudEvent.",
+        415: "A body of a kind that is not taken here.",
         429: "Too many requests; Retry-After says how long to wait.",
     }.items()
 }
