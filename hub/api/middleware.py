@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.urls import resolve
 
 from hub.api.problems import MEDIA_TYPE, problem_body
-from hub.lib import logs
+from hub.lib import logs, tracing
 from hub.lib.ids import uuid7
 
 HEADER = "X-Request-Id"
@@ -33,7 +33,7 @@ class RequestIdMiddleware:
         request.META["hub.request_id"] = request_id
         scope = logs.enter(lambda: {"request_id": request_id})
         try:
-            response = self.get_response(request)
+            response = _traced(self.get_response, request)
         finally:
             logs.leave(scope)
         if request.path.startswith("/api/") and response.status_code >= 400:
@@ -70,6 +70,20 @@ def _call_view(request: HttpRequest) -> HttpResponseBase:
     response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
     render = getattr(response, "render", None)
     return render() if callable(render) else response
+
+
+def _traced(
+    get_response: Callable[[HttpRequest], HttpResponseBase], request: HttpRequest
+) -> HttpResponseBase:
+    if not tracing.tracing():
+        return get_response(request)
+    with tracing.request_span(request.method or "", request.headers.get("traceparent", "")) as span:
+        response = get_response(request)
+        if span and request.resolver_match:
+            # The route, not the path: a webhook's address is a secret.
+            span.update_name(f"{request.method} /{request.resolver_match.route}")
+            span.set_attribute("http.response.status_code", response.status_code)
+        return response
 
 
 def _as_problem(response: HttpResponseBase, request_id: str) -> HttpResponseBase:

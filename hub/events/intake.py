@@ -28,7 +28,7 @@ from hub.events.routes import routes_of_all
 from hub.events.routing import QUEUED, RouteView, decide
 from hub.events.schemas import SchemaUnusable, data_reasons
 from hub.events.writer import Arrival, Earlier, write
-from hub.lib import logs
+from hub.lib import logs, tracing
 from hub.lib.ids import uuid7
 from hub.lib.together import Together
 
@@ -94,7 +94,15 @@ def accept_events(
     accepted = _together.do(job, len(drafts))
     if logs.traffic.isEnabledFor(logging.INFO):
         _tell(accepted, origin)
+    if tracing.tracing():
+        _trace(accepted, drafts)
     return accepted
+
+
+def _trace(accepted: Sequence[Accepted], drafts: Sequence[Draft]) -> None:
+    for one, draft in zip(accepted, drafts, strict=True):
+        if not one.duplicate:
+            tracing.event_accepted(one.event_id, draft.type)
 
 
 def _tell(accepted: Sequence[Accepted], origin: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from hub.lib import outbound
+from hub.lib import outbound, tracing
 from hub.lib.redaction import Redactor
 from integrations.base.errors import PermanentError, TransientError
 
@@ -159,7 +159,10 @@ class Http:
     def _exchange(self, outgoing: Outgoing) -> outbound.Response:
         started = time.perf_counter()
         try:
-            response = self.transport(outgoing, self.policy)
+            with tracing.outbound_span(outgoing.method, outgoing.url) as span:
+                response = self.transport(outgoing, self.policy)
+                if span:
+                    span.set_attribute("http.response.status_code", response.status)
         except outbound.OutboundError as error:
             self._keep(outgoing, None, started, str(error))
             kind = TransientError if error.retryable else PermanentError

@@ -8,6 +8,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from hub.connections.models import Circuit, Integration, Status
+from hub.delivery import beats
 from hub.delivery.models import IntegrationLog, State
 from hub.metrics import collector, rollup
 from hub.metrics.models import HourFigures
@@ -59,6 +60,12 @@ def test_tells_the_moment(integration: Integration) -> None:
     assert [found["interchange_integration_circuit_state", state] for state in Circuit.values] == [0, 0, 1]
     assert found["interchange_integration_rate_wait_seconds", ""] == pytest.approx(60, abs=10)
     assert found["interchange_integration_test_ok", ""] == 1
+
+
+def test_tells_how_many_workers_are_alive(integration: Integration) -> None:
+    assert samples([integration])["interchange_workers", ""] == 0
+    beats.Pulse("worker-1", lambda: 0).turn()
+    assert samples([integration])["interchange_workers", ""] == 1
 
 
 def test_counts_attempts_by_outcome_and_how_long_they_took(integration: Integration) -> None:

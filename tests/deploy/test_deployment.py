@@ -16,7 +16,7 @@ from granian.cli import cli as granian
 
 from hub.delivery import tasks
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 KUBERNETES = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
 #: What the settings and the supervisor read.
 KNOWN = set(
