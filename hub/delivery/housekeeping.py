@@ -11,6 +11,7 @@ from django.utils import timezone
 from hub.delivery import beats, log
 from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
 from hub.delivery.wake import wake
+from hub.lib.ids import first_at
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,9 @@ def _lost_lease(item: QueueItem, now: datetime) -> log.Entry:
 def prune() -> int:
     """Remove finished items and log entries past their retention, in short batches."""
     before = timezone.now() - timedelta(days=settings.HUB.retention_days)
-    removed = prune_rows(QueueItem.objects.filter(state__in=FINISHED, finished_at__lt=before))
+    # By the time in their ids, so that no index is needed which every delivery would have to write.
+    old = QueueItem.objects.filter(pk__lt=first_at(before), state__in=FINISHED, finished_at__lt=before)
+    removed = prune_rows(old)
     return removed + prune_rows(IntegrationLog.objects.filter(created_at__lt=before))
 
 

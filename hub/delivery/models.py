@@ -132,6 +132,10 @@ class IntegrationLog(models.Model):
             models.Index(fields=["integration", "-id"], name="log_of_integration"),
             models.Index(fields=["organization", "-id"], name="log_of_organization"),
             models.Index(fields=["created_at"], name="log_age"),
+            # The latest problems, found at once however long all has gone well.
+            models.Index(
+                fields=["organization", "-id"], name="log_problems", condition=~models.Q(outcome="ok")
+            ),
         ]
 
     def __str__(self) -> str:

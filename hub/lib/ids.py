@@ -3,6 +3,7 @@
 import os
 import time
 import uuid
+from datetime import datetime
 
 
 def uuid7() -> uuid.UUID:
@@ -11,7 +12,16 @@ def uuid7() -> uuid.UUID:
     Time-ordered keys keep the newest rows of a B-tree index on the same pages, so that inserts
     cost the same in a table of a million rows as in an empty one.
     """
-    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    return _at(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10)))
+
+
+def first_at(moment: datetime) -> uuid.UUID:
+    """Return a UUID before all that are made from ``moment`` on: a bound for queries by age."""
+    return _at(int(moment.timestamp() * 1000), 0)
+
+
+def _at(milliseconds: int, rest: int) -> uuid.UUID:
+    value = milliseconds << 80 | rest
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return uuid.UUID(int=value)

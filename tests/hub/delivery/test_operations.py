@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from hub.delivery import housekeeping, operations
 from hub.delivery.models import IntegrationLog, QueueItem, State
+from hub.lib.ids import first_at
 from tests.factories import IntegrationFactory, QueueItemFactory
 
 pytestmark = pytest.mark.django_db
@@ -73,8 +74,9 @@ def test_the_sweeper_returns_what_a_dead_worker_held_and_says_so():
 
 def test_pruning_removes_only_what_is_finished_and_old():
     old = timezone.now() - timedelta(days=400)
-    item(state=State.COMPLETED, finished_at=old)
+    item(pk=first_at(old), state=State.COMPLETED, finished_at=old)
+    item(pk=first_at(old - timedelta(days=1)), state=State.COMPLETED, finished_at=timezone.now())
     item(state=State.COMPLETED, finished_at=timezone.now())
     item(state=State.PENDING)
     assert housekeeping.prune() == 1
-    assert QueueItem.objects.count() == 2
+    assert QueueItem.objects.count() == 3

@@ -4,6 +4,7 @@ import time
 from uuid import uuid4
 
 import pytest
+from limits.errors import StorageError
 from limits.storage import RedisStorage
 
 from hub.delivery.ratelimit import RateLimiter
@@ -61,3 +62,16 @@ def test_while_redis_is_away_the_worker_keeps_its_own_count():
     limiter, key = RateLimiter(RedisStorage("redis://127.0.0.1:1/0", wrap_exceptions=True)), uuid4()
     assert taken(limiter, key, (2, 60), 4) == 2
     assert limiter.free(key, (2, 60))[0] == 0
+
+
+def test_a_redis_that_takes_connections_and_says_nothing_is_not_waited_for_again_and_again():
+    asked = []
+
+    class Silent(RedisStorage):
+        def acquire_entry(self, *args, **kwargs):
+            asked.append(args)
+            raise StorageError(TimeoutError("no answer"))
+
+    limiter = RateLimiter(Silent("redis://127.0.0.1:1/0"))
+    assert taken(limiter, uuid4(), (2, 60), 4) == 2
+    assert len(asked) == 1

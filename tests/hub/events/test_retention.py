@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -15,12 +17,13 @@ from hub.delivery.models import IntegrationLog, QueueItem, State
 from hub.events import retention
 from hub.events.models import Event
 from hub.events.replay import replay_event
-from hub.lib.ids import uuid7
+from hub.lib.ids import first_at, uuid7
 from tests.factories import EventFactory, IntegrationFactory, IntegrationLogFactory, QueueItemFactory
 
 pytestmark = pytest.mark.django_db
 
 OLD = timedelta(days=31)
+_count = count()
 OPEN = (State.PENDING, State.PROCESSING)
 
 
@@ -53,6 +56,8 @@ def item(event: Event, state: State, finished: timedelta | None = OLD, **fields:
     at: datetime | None = None
     if state not in OPEN and finished is not None:
         at = timezone.now() - finished
+        # Made before it was finished, as its id says.
+        fields.setdefault("id", UUID(int=first_at(at - timedelta(minutes=1)).int + next(_count)))
     integration = fields.pop("integration", None) or IntegrationFactory(organization=event.organization)
     return QueueItemFactory(integration=integration, event=event, state=state, finished_at=at, **fields)
 
