@@ -5,8 +5,10 @@ Embedded: one datagram to every worker's socket in HUB_HOME. With a broker: one 
 without content, at most one per ``QUIET`` seconds and process, the last one never swallowed.
 """
 
+import atexit
 import contextlib
 import logging
+import os
 import socket
 import threading
 import time
@@ -19,15 +21,17 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 
 QUIET = 0.02
+#: Seconds that a process which ends waits for its last message to leave.
+FAREWELL = 1.0
 TASK = "hub.delivery.tasks.wake"
 
 
 def wake() -> None:
-    """Ring; never raises, never blocks for long. Call it after commit."""
+    """Ring; never raises, never waits. Call it after commit."""
     if settings.HUB.embedded:
         ring_sockets(settings.HUB.wake_socket)
     else:
-        _debounced.ring()
+        _messenger.ring()
 
 
 def ring_sockets(first: Path) -> None:
@@ -67,31 +71,40 @@ class Listener:
         self.path.unlink(missing_ok=True)
 
 
-class _Debounced:
-    """Sends at once, then at most every ``QUIET`` seconds, and once more at the end."""
+class _Messenger:
+    """Sends messages from a thread of its own: whoever accepts an event never waits for the broker.
+
+    At once, then at most every ``QUIET`` seconds, and once more at the end.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sent = 0.0
-        self._timer: threading.Timer | None = None
+        self._asked = threading.Event()
+        self._idle = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def ring(self) -> None:
-        with self._lock:
-            wait = self._sent + QUIET - time.monotonic()
-            if wait > 0:
-                if self._timer is None:
-                    self._timer = threading.Timer(wait, self._late)
-                    self._timer.daemon = True
-                    self._timer.start()
-                return
-            self._sent = time.monotonic()
-        _send_message()
+        """Have one message sent; returns at once."""
+        self._idle.clear()
+        self._asked.set()
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="wake", daemon=True)
+                    self._thread.start()
 
-    def _late(self) -> None:
-        with self._lock:
-            self._timer = None
-            self._sent = time.monotonic()
-        _send_message()
+    def finish(self) -> None:
+        """Give what was rung last a moment to leave; the process ends."""
+        if self._thread is not None:
+            self._idle.wait(FAREWELL)
+
+    def _run(self) -> None:
+        while self._asked.wait():
+            self._asked.clear()
+            _send_message()
+            if not self._asked.is_set():
+                self._idle.set()
+            time.sleep(QUIET)
 
 
 def _send_message() -> None:
@@ -101,4 +114,14 @@ def _send_message() -> None:
         logger.warning("The broker took no wake-up (%s); the sweeper will find the item.", error)
 
 
-_debounced = _Debounced()
+_messenger = _Messenger()
+atexit.register(lambda: _messenger.finish())
+
+
+def _renew_after_fork() -> None:
+    """Give a forked process a messenger of its own: threads do not come along."""
+    global _messenger
+    _messenger = _Messenger()
+
+
+os.register_at_fork(after_in_child=_renew_after_fork)

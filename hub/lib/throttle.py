@@ -13,6 +13,8 @@ from limits.errors import StorageError
 from limits.storage import Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter, RateLimiter, SlidingWindowCounterRateLimiter
 
+from hub.lib.shared import Absence, patience
+
 logger = logging.getLogger(__name__)
 #: Up to here each call is remembered and the limit is exact; above, two counters approximate it.
 EXACT_UP_TO = 1000
@@ -28,13 +30,18 @@ def take(group: str, count: int, *identifiers: str, minutes: int = 1) -> int:
     """
     if not settings.HUB.redis_url and count > EXACT_UP_TO:
         return _windows.take((group, *identifiers), count, minutes * 60)
+    if _away.lasts():
+        return 0
     limiter = _limiter(settings.HUB.redis_url, count <= EXACT_UP_TO)
     item = RateLimitItemPerMinute(count, minutes, namespace=f"interchange:{group}")
     try:
-        if limiter.hit(item, *identifiers):
+        free = limiter.hit(item, *identifiers)
+        _away.end()
+        if free:
             return 0
         reset = limiter.get_window_stats(item, *identifiers).reset_time
     except StorageError as error:
+        _away.begin()
         logger.warning("Calls are not counted, because Redis does not answer: %s", error)
         return 0
     return max(1, math.ceil(reset - time.time()))
@@ -71,11 +78,13 @@ class _Windows:
 
 
 _windows = _Windows()
+_away = Absence()
 
 
 def forget() -> None:
     """Forget every count kept in memory."""
     _windows.clear()
+    _away.end()
     _limiter.cache_clear()
     _storage.cache_clear()
 
@@ -88,4 +97,5 @@ def _limiter(redis_url: str, exact: bool) -> RateLimiter:
 
 @lru_cache(maxsize=2)
 def _storage(redis_url: str) -> Storage:
-    return cast(Storage, storage_from_string(redis_url or "memory://", wrap_exceptions=True))
+    options = patience() if redis_url else {}
+    return cast(Storage, storage_from_string(redis_url or "memory://", wrap_exceptions=True, **options))

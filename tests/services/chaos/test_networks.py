@@ -1,0 +1,99 @@
+"""Nobody dies, but the hub and its services do not reach each other."""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.services.chaos.proxy import Proxy
+from tests.services.chaos.stack import LEASE, Stack, scaled_out
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
+
+#: Seconds that the broker is away; an hour is the same, only longer.
+OUTAGE = float(os.environ.get("CHAOS_OUTAGE_SECONDS", "10"))
+RABBITMQ = os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+#: Seconds within which an application has its answer although the broker is away.
+PROMPT = 5.0
+
+
+@pytest.fixture(scope="module")
+def over_redis() -> Iterator[Stack]:
+    with scaled_out() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def over_rabbitmq() -> Iterator[Stack]:
+    url = urlsplit(RABBITMQ)
+    credentials, _, _ = url.netloc.rpartition("@")
+    through = f"amqp://{credentials}@127.0.0.1:{{port}}{url.path}"
+    with scaled_out(through, url.port or 5672) as running:
+        yield running
+
+
+@contextmanager
+def away(proxy: Proxy, how: str) -> Iterator[None]:
+    """Let nothing through for as long as the block lasts."""
+    getattr(proxy, how)()
+    try:
+        yield
+    finally:
+        proxy.let_through()
+
+
+@pytest.mark.parametrize("how", ["refuse", "stall"])
+@pytest.mark.parametrize("broker", ["over_redis", "over_rabbitmq"])
+def test_the_broker_is_away(
+    request: pytest.FixtureRequest, chance: random.Random, broker: str, how: str
+) -> None:
+    stack: Stack = request.getfixturevalue(broker)
+    name = f"broker away ({broker.removeprefix('over_')}, {how})"
+    with stack.under_load(name, chance, repeats=False) as scenario:
+        scenario.blow()
+        with away(stack.to_broker, how):
+            time.sleep(OUTAGE / 2)
+            half = scenario.arrivals()
+            time.sleep(OUTAGE / 2)
+            assert scenario.arrivals() > half, "workers look for themselves while no message wakes them"
+    assert max(scenario.traffic.waits) < PROMPT, "no application waits for the broker"
+    assert scenario.traffic.unanswered == 0, "the web process needs no broker"
+
+
+@pytest.mark.parametrize("how", ["refuse", "stall"])
+def test_the_database_is_away_for_less_than_a_lease(
+    over_redis: Stack, chance: random.Random, how: str
+) -> None:
+    with over_redis.under_load(f"database away ({how})", chance, repeats=False) as scenario:
+        scenario.blow()
+        with away(over_redis.to_database, how):
+            time.sleep(LEASE / 3)
+
+
+SETTLE, LOG = b"UPDATE delivery_queueitem\n    SET state =", b"INSERT INTO delivery_integrationlog"
+#: Before a settle's first statement, between its two, and when it was committed but nobody heard of it.
+MOMENTS = {"before": (SETTLE, b""), "between": (LOG, b""), "unheard": (LOG, b"COMMIT")}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_the_connection_is_cut_in_the_middle_of_a_settle(
+    over_redis: Stack, chance: random.Random, moment: str
+) -> None:
+    with over_redis.under_load(f"cut in a settle ({moment})", chance, repeats=False) as scenario:
+        scenario.blow()
+        for _ in range(4):
+            cut(over_redis.to_database, *MOMENTS[moment])
+            time.sleep(chance.uniform(0.3, 1.0))
+
+
+def cut(proxy: Proxy, words: bytes, last: bytes) -> None:
+    before = proxy.cuts
+    proxy.cut_when(words, last)
+    end = time.monotonic() + 20
+    while proxy.cuts == before:
+        assert time.monotonic() < end, f"Nobody said {words!r}."
+        time.sleep(0.02)
