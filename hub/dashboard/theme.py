@@ -58,6 +58,16 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
+        "title": "Records",
+        "separator": True,
+        "items": [
+            _item("Records", "contacts", "sync_record_changelist"),
+            _item("Syncs", "sync_alt", "sync_sync_changelist"),
+            _item("Sync runs", "sync", "sync_syncrun_changelist"),
+            _item("Record types", "category", "sync_recordtype_changelist"),
+        ],
+    },
+    {
         "title": "Webhooks",
         "separator": True,
         "items": [

@@ -13,7 +13,9 @@ from django.utils.safestring import SafeString
 #: How a state looks. The badge always says the word too: colour alone tells nothing.
 TONES = {
     **dict.fromkeys(("ok", "active", "completed", "processed", "closed", "queued", "enabled", "on"), "good"),
-    **dict.fromkeys(("pending", "processing", "received", "waiting", "sandbox", "default"), "info"),
+    **dict.fromkeys(
+        ("pending", "processing", "running", "received", "waiting", "sandbox", "default"), "info"
+    ),
     **dict.fromkeys(
         ("paused", "degraded", "half_open", "transient", "rate_limited", "warn", "warning", "expired"), "warn"
     ),
@@ -125,3 +127,38 @@ def monogram(name: str) -> str:
     if 1 < len(capitals) < len(named[0]):
         return "".join(capitals[:2])
     return named[0][:2].upper() if len(capitals) > 1 else named[0][:2].capitalize()
+
+
+def logo(name: str, colour: str, size: str = "") -> SafeString:
+    """Return the coloured monogram of a provider; ``size``: nothing, ``sm`` or ``lg``."""
+    ground, ink = readable(colour)
+    return format_html(
+        '<span class="ic-logo {}" style="--ic-brand: {}; --ic-ink: {}" aria-hidden="true">{}</span>',
+        f"ic-logo-{size}" if size else "",
+        ground,
+        ink,
+        monogram(name),
+    )
+
+
+def readable(colour: str) -> tuple[str, str]:
+    """Return background and text colour for a brand's ``#rrggbb``: 4.5 to 1 at least, as WCAG AA wants it.
+
+    A light colour gets black text; another is darkened until white can be read on it.
+    """
+    channels = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+    if _luminance(channels) > _LIGHT:
+        return colour, "#000000"
+    while 1.05 / (_luminance(channels) + 0.05) < _CONTRAST:
+        channels = [int(channel * 0.97) for channel in channels]
+    return "#" + "".join(f"{channel:02x}" for channel in channels), "#ffffff"
+
+
+_LIGHT, _CONTRAST = 0.3, 4.6
+
+
+def _luminance(channels: list[int]) -> float:
+    """Relative luminance, as WCAG defines it."""
+    parts = [channel / 255 for channel in channels]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,119 @@
+"""Forms of record types and syncs."""
+
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from hub.events.schemas import schema_problems
+from hub.mapping.expressions import ExpressionError, compile_expression
+from hub.sync.calendar import ScheduleError, next_time
+from hub.sync.models import DeletePolicy, Direction, RecordType, Sync
+from hub.sync.starting import plan
+from integrations.base import registry
+from integrations.base.provider import Provider
+
+
+class RecordTypeForm(forms.ModelForm):
+    """A record type; its schema is checked."""
+
+    class Meta:
+        model = RecordType
+        fields = ("organization", "name", "label", "key_field", "subject_field", "schema")
+
+    def clean_schema(self) -> Any:
+        """Refuse what is no JSON Schema."""
+        schema = self.cleaned_data["schema"] or {}
+        if schema and (problems := schema_problems(schema)):
+            raise forms.ValidationError(problems)
+        return schema
+
+
+class SyncForm(forms.ModelForm):
+    """A sync: whether integration, action, mappings and schedule fit together."""
+
+    action = forms.CharField(max_length=80)
+    delete_action = forms.CharField(max_length=80, required=False)
+
+    class Meta:
+        model = Sync
+        fields = (
+            *("organization", "name", "slug", "enabled", "type", "integration", "direction", "action"),
+            *("mapping", "cron", "time_zone", "delete_policy", "delete_action", "delete_mapping"),
+            *("id_path", "deleted_path", "wins"),
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["action"] = forms.ChoiceField(
+            label="Action or pull",
+            choices=[("", "Choose what it sends or reads"), *_groups(pulls=True)],
+            widget=UnfoldAdminSelectWidget,
+            help_text="A push does an action for each changed record; a pull reads a list.",
+        )
+        self.fields["delete_action"] = forms.ChoiceField(
+            choices=[("", "None"), *_groups(pulls=False)],
+            widget=UnfoldAdminSelectWidget,
+            required=False,
+            help_text="Push, unless deleted records are kept there: done for each record deleted here.",
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """Tell everything that does not fit; then plan the next run."""
+        cleaned = super().clean() or {}
+        self._check_owner(cleaned)
+        self._check_actions(cleaned)
+        self._check_paths(cleaned)
+        if cleaned.get("cron"):
+            try:
+                next_time(cleaned["cron"], cleaned.get("time_zone") or "UTC", timezone.now())
+            except ScheduleError as error:
+                self.add_error("time_zone" if "time zone" in str(error) else "cron", str(error))
+        return cleaned
+
+    def save(self, commit: bool = True) -> Sync:
+        """Keep it, with the time of its next run."""
+        plan(self.instance)
+        return super().save(commit)
+
+    def _check_owner(self, cleaned: dict[str, Any]) -> None:
+        owner = cleaned.get("organization")
+        for name in ("integration", "type", "mapping", "delete_mapping"):
+            chosen = cleaned.get(name)
+            if chosen is not None and owner is not None and chosen.organization_id != owner.pk:
+                self.add_error(name, f"{chosen} belongs to another organization.")
+
+    def _check_actions(self, cleaned: dict[str, Any]) -> None:
+        integration, direction = cleaned.get("integration"), cleaned.get("direction")
+        provider = registry.providers().get(integration.provider_slug) if integration else None
+        if provider is None:
+            return
+        actions = {action.name for action in provider.actions}
+        reads = {pull.name for pull in provider.pulls}
+        wanted = cleaned.get("action")
+        if wanted and wanted not in (reads if direction == Direction.PULL else actions):
+            way = "read" if direction == Direction.PULL else "do"
+            self.add_error("action", f"{integration} cannot {way} this; choose one of {provider.name}'s own.")
+        deletes = direction == Direction.PUSH and cleaned.get("delete_policy") != DeletePolicy.KEEP
+        if deletes and cleaned.get("delete_action") not in actions:
+            self.add_error("delete_action", f"Choose what {provider.name} does with a deleted record.")
+
+    def _check_paths(self, cleaned: dict[str, Any]) -> None:
+        for name in ("id_path", "deleted_path"):
+            try:
+                if cleaned.get(name):
+                    compile_expression(cleaned[name])
+            except ExpressionError as error:
+                self.add_error(name, f"This is no JMESPath expression: {error}")
+
+
+def _groups(*, pulls: bool) -> list[tuple[str, list[tuple[str, str]]]]:
+    groups = [(provider.name, _entries(provider, pulls)) for provider in registry.providers().values()]
+    return [group for group in groups if group[1]]
+
+
+def _entries(provider: Provider, pulls: bool) -> list[tuple[str, str]]:
+    sends = [(action.name, f"{action.label} ({action.name})") for action in provider.actions]
+    reads = [(pull.name, f"Read: {pull.label} ({pull.name})") for pull in provider.pulls]
+    return [*sends, *reads] if pulls else sends

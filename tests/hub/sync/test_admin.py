@@ -1,0 +1,173 @@
+"""The admin's pages of records, syncs and runs."""
+
+import csv
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from hub.accounts.models import Role
+from hub.sync.models import ExternalLink, Record, RunState, Sync, SyncRun
+from hub.sync.records import Given, upsert
+from hub.sync.run import run_until_idle
+from hub.sync.starting import start
+from tests.factories import MembershipFactory, OrganizationFactory
+from tests.hub.sync.conftest import Crm
+
+pytestmark = pytest.mark.django_db
+
+
+def signed_in(sync: Sync, role: Role = Role.ADMIN) -> Client:
+    client = Client()
+    client.force_login(MembershipFactory(organization=sync.organization, role=role).user)
+    return client
+
+
+def fill(sync: Sync, *names: str) -> None:
+    upsert(sync.type, [Given(str(n), {"id": str(n), "name": name}) for n, name in enumerate(names, 1)])
+
+
+@pytest.mark.parametrize("model", ["record", "recordtype", "sync", "syncrun"])
+def test_every_list_opens_and_shows_strangers_nothing(push: Sync, crm: Crm, model: str):
+    fill(push, "Ann")
+    start(push)
+    run_until_idle()
+    assert signed_in(push, Role.VIEWER).get(f"/admin/sync/{model}/").status_code == 200
+    stranger = Client()
+    stranger.force_login(MembershipFactory(organization=OrganizationFactory()).user)
+    for url in (
+        f"/admin/sync/record/{Record.objects.get().pk}/change/",
+        f"/admin/sync/sync/{push.pk}/change/",
+    ):
+        assert stranger.get(url).status_code == 404
+
+
+def test_a_records_page_shows_it_in_every_system(push: Sync, pull: Sync, crm: Crm):
+    crm.pages = [[{"id": "1", "name": "Ann over there", "plan": "gold"}]]
+    start(pull)
+    run_until_idle()
+    upsert(pull.type, [Given("1", {"id": "1", "name": "Ann here"})])
+    page = signed_in(push, Role.VIEWER).get(f"/admin/sync/record/{Record.objects.get().pk}/change/")
+    text = page.content.decode()
+    for word in ("Ann here", "Ann over there", "gold", "differs", "Differs", "the next push tells"):
+        assert word in text
+    ExternalLink.objects.update(fingerprint=Record.objects.get().fingerprint)
+    assert "In step" in signed_in(push).get(page.request["PATH_INFO"]).content.decode()
+
+
+def test_a_sync_is_run_from_its_page_and_the_run_tells_what_it_came_to(push: Sync, crm: Crm):
+    fill(push, "Ann", "=bad")
+    crm.bad = {"=bad"}
+    client = signed_in(push, Role.OPERATOR)
+    begun = client.post(f"/admin/sync/sync/{push.pk}/do/run/")
+    run = SyncRun.objects.get()
+    assert begun["Location"] == f"/admin/sync/syncrun/{run.pk}/change/"
+    waiting = client.get(begun["Location"]).content.decode()
+    assert f"/admin/sync/syncrun/{run.pk}/progress/" in waiting
+    run_until_idle()
+    done = client.get(begun["Location"]).content.decode()
+    assert "every 1s" not in done
+    assert "The name is refused." in done
+    assert client.get(f"/admin/sync/syncrun/{run.pk}/progress/")["HX-Refresh"] == "true"
+    crm.bad = set()
+    again = client.post(f"/admin/sync/syncrun/{run.pk}/do/retry/")
+    assert SyncRun.objects.get(retry_of=run).pk.hex in again["Location"].replace("-", "")
+    assert client.get(f"/admin/sync/sync/{push.pk}/change/").status_code == 200
+
+
+def test_the_rejected_rows_come_as_csv_that_no_spreadsheet_runs(push: Sync, crm: Crm):
+    run = start(push)
+    run.rejected_rows.create(key="=1+1", reason="No.", row={"id": "=1+1"})
+    answer = signed_in(push, Role.VIEWER).get(f"/admin/sync/syncrun/{run.pk}/rejected.csv")
+    header, line = csv.reader(b"".join(answer).decode().splitlines())
+    assert (header, line) == (["key", "reason", "row"], ["'=1+1", "No.", '{"id": "=1+1"}'])
+
+
+def test_a_run_is_paused_resumed_and_cancelled_by_an_operator_only(push: Sync, crm: Crm):
+    run = start(push)
+    base = f"/admin/sync/syncrun/{run.pk}/do"
+    assert signed_in(push, Role.VIEWER).post(f"{base}/pause/").status_code == 403
+    client = signed_in(push, Role.OPERATOR)
+    for deed, state in (("pause", "paused"), ("resume", "pending"), ("cancel", "cancelled")):
+        client.post(f"{base}/{deed}/")
+        run.refresh_from_db()
+        assert run.state == state
+    assert run.finished_at is not None
+
+
+def test_several_syncs_are_run_at_once(push: Sync, pull: Sync, crm: Crm):
+    Sync.objects.filter(pk=pull.pk).update(enabled=False)
+    answer = signed_in(push, Role.OPERATOR).post(
+        "/admin/sync/sync/", {"action": "run_syncs", "_selected_action": [push.pk, pull.pk]}, follow=True
+    )
+    assert "1 runs began. 1 were left out" in answer.content.decode()
+    assert SyncRun.objects.get().sync == push
+
+
+def form(sync: Sync, **changes: Any) -> dict[str, Any]:
+    return {
+        "organization": sync.organization_id,
+        "name": "New",
+        "slug": "new",
+        "type": sync.type_id,
+        "integration": sync.integration_id,
+        "direction": "push",
+        "action": "upsert",
+        "delete_policy": "keep",
+        "wins": "provider",
+        "id_path": "id",
+        "time_zone": "Europe/Berlin",
+        "cron": "0 6 * * *",
+        "enabled": "on",
+        **changes,
+    }
+
+
+def test_a_new_sync_is_planned(push: Sync, crm: Crm):
+    signed_in(push).post("/admin/sync/sync/add/", form(push))
+    made = Sync.objects.get(slug="new")
+    assert made.next_run_at is not None
+    assert made.next_run_at > timezone.now()
+    signed_in(push).post(f"/admin/sync/sync/{made.pk}/edit/", form(push, cron=""))
+    made.refresh_from_db()
+    assert made.next_run_at is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"action": "people"}, "cannot do this"),
+        ({"direction": "pull"}, "cannot read this"),
+        ({"cron": "often"}, "is no cron expression"),
+        ({"time_zone": "Moon"}, "There is no time zone"),
+        ({"delete_policy": "delete"}, "does with a deleted record"),
+        ({"id_path": "a["}, "no JMESPath expression"),
+    ],
+)
+def test_what_does_not_fit_is_told_beside_its_field(push: Sync, crm: Crm, changes: Any, told: str):
+    answer = signed_in(push).post("/admin/sync/sync/add/", form(push, **changes))
+    assert told in answer.content.decode()
+    assert not Sync.objects.filter(slug="new").exists()
+
+
+def test_a_record_type_with_a_bad_schema_is_refused(push: Sync, crm: Crm):
+    fields = {"organization": push.organization_id, "name": "thing", "key_field": "id"}
+    client = signed_in(push)
+    bad = client.post("/admin/sync/recordtype/add/", {**fields, "schema": '{"type": "thing"}'})
+    assert "schema.type" in bad.content.decode()
+    assert client.post("/admin/sync/recordtype/add/", {**fields, "schema": "{}"}).status_code == 302
+
+
+def test_an_integrations_page_names_its_syncs(push: Sync, crm: Crm):
+    page = signed_in(push).get(f"/admin/connections/integration/{push.integration_id}/change/")
+    assert f"/admin/sync/sync/{push.pk}/change/" in page.content.decode()
+
+
+def test_a_paused_run_is_worked_on_by_nobody(push: Sync, crm: Crm):
+    fill(push, "Ann")
+    run = start(push)
+    signed_in(push).post(f"/admin/sync/syncrun/{run.pk}/do/pause/")
+    assert run_until_idle() == 0
+    run.refresh_from_db()
+    assert (run.state, crm.batches) == (RunState.PAUSED, [])
