@@ -17,7 +17,7 @@ from hub.connections import connect_views
 from hub.connections.check import run_connection_test
 from hub.connections.forms import is_sign_in
 from hub.connections.models import Circuit, Integration, Status
-from hub.lib.html import badge, moment, monogram, state_badge
+from hub.lib.html import badge, logo, moment, state_badge
 from integrations.base.registry import providers
 
 
@@ -105,6 +105,7 @@ class IntegrationAdmin(HubAdmin):
         return {
             "provider": provider,
             "scheme": provider.scheme(row.auth_key).label if provider else row.auth_key,
+            "needs_sign_in": is_sign_in_integration(row) and connect_views.has_no_token(row),
             "shown_settings": _shown_settings(row),
             "edit_url": self.url("edit", row.pk),
             "rate": row.rate if provider else None,
@@ -120,13 +121,13 @@ class IntegrationAdmin(HubAdmin):
     def do_pause(self, request: HttpRequest, row: Integration) -> Told:
         """Hold the queue."""
         row.pause(f"Paused by {request.user}.")
-        connect_views.tell_change(request, row, "Paused: its queue waits.")
+        connect_views.tell_change(request, row, "Paused by {who}: its queue waits.")
         return Told(f"{row} is paused. Its queue waits; nothing is dropped.")
 
     def do_resume(self, request: HttpRequest, row: Integration) -> Told:
         """Let the queue move."""
         row.resume()
-        connect_views.tell_change(request, row, "Resumed: its queue moves.")
+        connect_views.tell_change(request, row, "Resumed by {who}: its queue moves.")
         return Told(f"{row} is active again; its queue moves.")
 
     def do_sign_in(self, request: HttpRequest, row: Integration) -> Told:
@@ -143,15 +144,10 @@ class IntegrationAdmin(HubAdmin):
     def shown_name(self, row: Integration) -> SafeString:
         provider = provider_of(row)
         name, colour = (provider.name, provider.colour) if provider else (row.provider_slug, "#5b6472")
-        logo = format_html(
-            '<span class="ic-logo" style="--ic-brand: {}" aria-hidden="true">{}</span>',
-            colour,
-            monogram(name),
-        )
         return format_html(
             '<span class="ic-row" style="flex-wrap: nowrap">{}<span>{}<br>'
             '<span class="ic-dim ic-small">{}</span></span></span>',
-            logo,
+            logo(name, colour),
             row.name,
             name,
         )

@@ -64,7 +64,7 @@ def connect(site: HubAdmin, request: HttpRequest, slug: str) -> HttpResponse:
         limits = LimitsForm(request.POST, provider=provider)
         saved = _save(form, limits, organization)
         if saved is not None:
-            tell_change(request, saved, "Connected.")
+            tell_change(request, saved, "{who} set it up.")
             return _after(request, saved)
     else:
         form, limits = GuidedForm.empty(provider), LimitsForm(provider=provider)
@@ -92,7 +92,7 @@ def edit(site: HubAdmin, request: HttpRequest, object_id: Any) -> HttpResponse:
         account = row.account_label
         saved = _save(form, limits, row.organization)
         if saved is not None:
-            tell_change(request, saved, "Settings or credential changed.")
+            tell_change(request, saved, "{who} changed the settings or the credential.")
             return _after(request, saved, account=account)
     else:
         form, limits = GuidedForm.empty(provider, row), LimitsForm(instance=row, provider=provider)
@@ -109,7 +109,7 @@ def oauth_callback(site: HubAdmin, request: HttpRequest) -> HttpResponse:
         messages.error(request, str(error))
         about = error.integration_id
         return HttpResponseRedirect(site.url("change", about) if about else site.url("changelist"))
-    tell_change(request, integration, "Signed in at the provider.")
+    tell_change(request, integration, "{who} signed in at the provider.")
     return _after(request, integration, signed_in=True, account=account)
 
 
@@ -124,15 +124,15 @@ def start_sign_in(request: HttpRequest, row: Integration) -> Told:
 
 def sign_in_words(row: Integration) -> str:
     """Return what the button to the provider's sign-in page says."""
-    return f"Connect with {row.provider.name}" if _has_no_token(row) else "Sign in again"
+    return f"Connect with {row.provider.name}" if has_no_token(row) else "Sign in again"
 
 
 def tell_change(request: HttpRequest, row: Integration, what: str) -> None:
-    """Let the log say what somebody did to ``row``."""
-    changed_by_hand.send(Integration, integration=row, message=f"{what} Done by {request.user}.")
+    """Let the log say what somebody did to ``row``; ``what`` holds ``{who}``."""
+    changed_by_hand.send(Integration, integration=row, message=what.format(who=request.user))
 
 
-def _has_no_token(saved: Integration) -> bool:
+def has_no_token(saved: Integration) -> bool:
     """Whether somebody must sign in at the provider before anything can be sent."""
     credential = Credential.objects.filter(integration=saved).first()
     tokens = (credential.tokens or {}) if credential else {}
@@ -172,7 +172,7 @@ def _after(
     ``account``: what was connected before, so that a mix-up of accounts is told.
     """
     page = reverse("admin:connections_integration_change", args=[saved.pk])
-    if is_sign_in(saved.provider.scheme(saved.auth_key)) and not signed_in and _has_no_token(saved):
+    if is_sign_in(saved.provider.scheme(saved.auth_key)) and not signed_in and has_no_token(saved):
         told = start_sign_in(request, saved)
         if told.ok:
             return HttpResponseRedirect(told.url)

@@ -208,6 +208,8 @@ class LimitsForm(forms.ModelForm):
         }
 
     def __init__(self, *args: Any, provider: Provider, **kwargs: Any) -> None:
+        # Without a row Django would show no defaults in the fields that are declared here.
+        kwargs.setdefault("instance", Integration())
         super().__init__(*args, **kwargs)
         limit = provider.rate_limit
         hints = {

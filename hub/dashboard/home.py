@@ -93,7 +93,7 @@ def _tiles(health: list[Health], figures: Tally, span: Span) -> list[dict[str, A
         {
             "title": "Failed deliveries",
             "value": f"{failed:,}",
-            "note": "to retry or cancel" if failed else "nothing to do",
+            "note": "retry or cancel" if failed else "nothing to do",
             "tone": "bad" if failed else "",
             "url": f"{queue}?state__exact={State.FAILED}",
         },
@@ -114,7 +114,7 @@ def _tiles(health: list[Health], figures: Tally, span: Span) -> list[dict[str, A
         {
             "title": "Answered within",
             "value": "–" if latency is None else f"{latency:,.0f} ms",
-            "note": f"95 % of the attempts, {span.label}",
+            "note": f"95 % of attempts, {span.label}",
             "url": reverse("admin:delivery_integrationlog_changelist"),
         },
         {
@@ -147,9 +147,9 @@ def _queue_tile(health: list[Health], url: str) -> dict[str, Any]:
     waiting, under_way = sum(entry.queue_depth for entry in health), sum(entry.in_flight for entry in health)
     oldest = min((entry.oldest_due for entry in health if entry.oldest_due), default=None)
     late = oldest is not None and (timezone.now() - oldest).total_seconds() > LATE
-    note = f"oldest due {ago(oldest)}" if oldest and late else f"{under_way:,} under way, none late"
+    note = f"oldest due {ago(oldest)}" if oldest and late else f"{under_way:,} under way"
     return {
-        "title": "Waiting in the queue",
+        "title": "Waiting",
         "value": f"{waiting:,}",
         "note": note,
         "tone": "warn" if late else "",

@@ -125,7 +125,7 @@ def _errors(ids: Sequence[UUID]) -> dict[UUID, list[Errors]]:
     groups: dict[tuple[UUID, str, bool], Errors] = {}
     for rows, waiting in ((_failed(ids), False), (_tried_again(ids), True)):
         for pk, integration, message, finished, made in rows:
-            text = message or "It failed without a message."
+            text = _sentence(message or "It failed without a message")
             at = finished or made
             # The same but for a number (an id, an amount, seconds) is the same failure.
             key = (integration, re.sub(r"\d+", "#", text), waiting)
@@ -136,6 +136,10 @@ def _errors(ids: Sequence[UUID]) -> dict[UUID, list[Errors]]:
     for listed in found.values():
         listed.sort(key=lambda errors: (errors.waiting, -errors.count))
     return found
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…", "”")) else f"{text}."
 
 
 _COLUMNS = ("pk", "integration_id", "last_error", "finished_at", "created_at")

@@ -116,6 +116,12 @@ class FallbackForm(DestinationForm):
         model = RouteFallback
         fields = ("position", "integration", "action", "mapping")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Shown as a table: the head names the column for the eye only.
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = f"Fallback: {field.label or 'action'}"
+
     def _organization_id(self) -> int | None:
         # A new route is not saved yet; its formset checks the organization instead.
         return None

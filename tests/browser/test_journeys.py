@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import expect
 
-from hub.accounts.models import Membership, Role
+from hub.accounts.models import Role
 from hub.connections.models import Integration, Status
 from hub.delivery.models import State
 from hub.mapping.models import FieldMapping
@@ -157,56 +156,3 @@ def test_a_viewer_cannot_act(sign_in: SignIn, live_server: Any) -> None:
     assert answer.status == 403
     integration.refresh_from_db()
     assert integration.status == Status.ACTIVE
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
-def test_pages_fit_the_screen(sign_in: SignIn, theme: Any, width: int) -> None:
-    membership = make.MembershipFactory()
-    rows = _one_of_everything(membership)
-    page = sign_in(membership, color_scheme=theme, viewport={"width": width, "height": 844})
-    for name, address in rows.items():
-        page.goto(address)
-        page.wait_for_load_state("networkidle")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is too wide"
-        shoot(page, f"{name}-{theme}-{width}")
-
-
-def _one_of_everything(membership: Membership) -> dict[str, str]:
-    organization = membership.organization
-    integration = make.IntegrationFactory(organization=organization, provider_slug="stripe", name="Stripe")
-    event = make.EventFactory(organization=organization)
-    item = make.QueueItemFactory(
-        integration=integration, event=event, state=State.FAILED, last_error="Refused."
-    )
-    exchange = {"method": "POST", "url": f"{settings.HUB.url}/{'long' * 40}", "request_body": '{"a": 1}'}
-    log = make.IntegrationLogFactory(integration=integration, item_id=item.pk, exchanges=[exchange])
-    endpoint = make.WebhookEndpointFactory(integration=integration)
-    received = make.ReceivedWebhookFactory(endpoint=endpoint)
-    mapping = make.FieldMappingFactory(
-        organization=organization,
-        provider_slug="hubspot",
-        action="contact.upsert",
-        rules=[{"source": "data.total", "target": "phone", "transforms": [{"name": "to_minor_units"}]}],
-    )
-    route = make.RouteFactory(organization=organization, integration=integration, mapping=mapping)
-    make.RouteFallbackFactory(route=route)
-    admin = "/admin"
-    return {
-        "home": f"{admin}/",
-        "gallery": f"{admin}/connections/integration/connect/",
-        "connect": f"{admin}/connections/integration/connect/slack/",
-        "integrations": f"{admin}/connections/integration/",
-        "integration": f"{admin}/connections/integration/{integration.pk}/change/",
-        "events": f"{admin}/events/event/",
-        "event": f"{admin}/events/event/{event.pk}/change/",
-        "queue": f"{admin}/delivery/queueitem/",
-        "item": f"{admin}/delivery/queueitem/{item.pk}/change/",
-        "log": f"{admin}/delivery/integrationlog/{log.pk}/change/",
-        "routes": f"{admin}/events/route/",
-        "route": f"{admin}/events/route/{route.pk}/change/",
-        "mapping": f"{admin}/mapping/fieldmapping/{mapping.pk}/change/",
-        "endpoint": f"{admin}/webhooks/webhookendpoint/{endpoint.pk}/change/",
-        "received": f"{admin}/webhooks/receivedwebhook/{received.pk}/change/",
-        "organization": f"{admin}/accounts/organization/{organization.pk}/change/",
-    }

@@ -82,12 +82,7 @@ def logo(slug: str, size: str = "") -> SafeString:
     """The coloured monogram of a provider."""
     provider = _provider(slug)
     name = provider.name if provider else slug
-    return format_html(
-        '<span class="ic-logo {}" style="--ic-brand: {}" aria-hidden="true">{}</span>',
-        f"ic-logo-{size}" if size else "",
-        provider.colour if provider else "#5b6472",
-        html.monogram(name),
-    )
+    return html.logo(name, provider.colour if provider else "#5b6472", size)
 
 
 @register.filter

@@ -1,0 +1,148 @@
+"""Connecting by signing in at the provider: the whole way in a browser, and what goes wrong on it."""
+
+import dataclasses
+import re
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from hub.accounts.models import Role
+from hub.connections.models import Integration, SignIn
+from hub.delivery.models import IntegrationLog, LogKind
+from integrations.base.sandbox import Failure, Sandbox, make
+from tests import factories as factory
+from tests.plugins.browser import SignIn as Enter
+from tests.plugins.browser import shoot
+
+CLIENT = "00000000-0000-4000-8000-000000000001"
+SECRET = "00000000-0000-4000-8000-0000000000ff"
+
+
+@pytest.fixture
+def sandbox(settings: Any, live_server: Any) -> Iterator[Sandbox]:
+    """The built-in sandbox on a port of its own; the hub knows it, and its own address."""
+    app = Sandbox()
+    server = make("127.0.0.1", 0, app)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    settings.HUB = dataclasses.replace(settings.HUB, url=live_server.url, sandbox_url=address)
+    yield app
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def go_to_the_provider(page: Page) -> None:
+    """From the gallery to the provider's own page."""
+    page.goto("/admin/connections/integration/connect/")
+    page.get_by_role("heading", name="HubSpot").click()
+    page.get_by_text("OAuth 2.0 (public app)").click()
+    page.get_by_text("Use the sandbox").click()
+    page.get_by_label("Client ID").fill(CLIENT)
+    page.get_by_label("Client secret").fill(SECRET)
+    page.get_by_role("button", name="Connect with HubSpot").click()
+    expect(page.get_by_role("heading", name="HubSpot (sandbox)")).to_be_visible()
+
+
+def test_connect_with_hubspot_from_end_to_end(sign_in: Enter, sandbox: Sandbox) -> None:
+    page = sign_in()
+    go_to_the_provider(page)
+    shoot(page, "sandbox-sign-in")
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_text("The last connection test passed.")).to_be_visible()
+    expect(page.get_by_text("Portal 14400000").first).to_be_visible()
+    expect(page.get_by_text("signed in at the provider.")).to_be_visible()
+    integration = Integration.objects.get()
+    tokens = integration.credential.tokens
+    assert tokens["refresh_token"].startswith("sandbox-refresh-")
+    assert not SignIn.objects.exists()
+    for secret in (SECRET, tokens["access_token"], tokens["refresh_token"]):
+        assert secret not in page.content()
+    shoot(page, "connected-by-sign-in")
+
+
+def test_a_denied_sign_in_is_told_and_can_be_begun_again(sign_in: Enter, sandbox: Sandbox) -> None:
+    page = sign_in()
+    go_to_the_provider(page)
+    page.get_by_role("button", name="Deny").click()
+    expect(page.get_by_text("was refused or cancelled. Nothing was changed.")).to_be_visible()
+    expect(page.get_by_text("Nobody has signed in at HubSpot yet")).to_be_visible()
+    shoot(page, "sign-in-denied")
+    page.get_by_role("button", name="Connect with HubSpot").click()
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_text("The last connection test passed.")).to_be_visible()
+
+
+def test_a_sign_in_that_took_too_long_is_told(sign_in: Enter, sandbox: Sandbox) -> None:
+    page = sign_in()
+    go_to_the_provider(page)
+    SignIn.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_text("took longer than ten minutes and has expired")).to_be_visible()
+
+
+def test_somebody_elses_sign_in_connects_nothing(sign_in: Enter, sandbox: Sandbox) -> None:
+    page = sign_in()
+    go_to_the_provider(page)
+    SignIn.objects.update(user=factory.UserFactory())
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_text("Somebody else began this sign-in.")).to_be_visible()
+    assert not (Integration.objects.get().credential.tokens or {}).get("access_token")
+
+
+def test_a_token_endpoint_that_is_down_is_told(sign_in: Enter, sandbox: Sandbox) -> None:
+    page = sign_in()
+    go_to_the_provider(page)
+    sandbox.fail(Failure("hubspot", 503, times=9, path="/token"))
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_text("The token endpoint answered 503")).to_be_visible()
+    sandbox.fail(Failure("hubspot", 503, times=0))
+    page.get_by_role("button", name="Connect with HubSpot").click()
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_text("The last connection test passed.")).to_be_visible()
+
+
+def test_another_account_than_before_is_pointed_out(sign_in: Enter, sandbox: Sandbox) -> None:
+    page = sign_in()
+    go_to_the_provider(page)
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_text("The last connection test passed.")).to_be_visible()
+    Integration.objects.update(account_label="Portal 7")
+    page.get_by_role("button", name="Sign in again").click()
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_text("This is another account than before: Portal 14400000")).to_be_visible()
+
+
+def test_the_form_tells_while_one_types_and_the_sandbox_fills_it(sign_in: Enter, sandbox: Sandbox) -> None:
+    page = sign_in()
+    page.goto("/admin/connections/integration/connect/stripe/")
+    key = page.get_by_label("API key")
+    key.fill("pk_live_wrong")
+    key.blur()
+    expect(page.get_by_text("Not the expected form yet.")).to_be_visible()
+    key.fill("")
+    page.get_by_text("Use the sandbox").click()
+    page.get_by_role("button", name="Fill in sample values").click()
+    expect(page.get_by_text("Has the expected form.").first).to_be_visible()
+    page.get_by_role("button", name="Connect and test").click()
+    expect(page.get_by_text("The last connection test passed.")).to_be_visible()
+    expect(page.get_by_text("In the sandbox:")).to_be_visible()
+
+
+def test_pausing_and_resuming_is_in_the_log_with_a_name(sign_in: Enter) -> None:
+    membership = factory.MembershipFactory(role=Role.OPERATOR)
+    integration = factory.IntegrationFactory(organization=membership.organization)
+    page = sign_in(membership)
+    page.goto(f"/admin/connections/integration/{integration.pk}/change/")
+    page.get_by_role("button", name="Pause").click()
+    name = membership.user.username
+    expect(page.get_by_text(f"Paused by {name}: its queue waits.")).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text(re.compile(f"Resumed by {name}"))).to_be_visible()
+    assert IntegrationLog.objects.filter(kind=LogKind.STATE).count() == 2
