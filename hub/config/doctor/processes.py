@@ -52,8 +52,8 @@ def scheduler() -> Iterator[Finding]:
     if expired:
         yield problem(
             "scheduler",
-            "Deliveries of a dead worker were not returned to the queue: the sweep does not run.",
-            "Start the scheduler: 'celery -A hub beat' (one) with a broker, else 'make run'.",
+            "Deliveries of a dead worker were not returned to the queue: nobody sweeps.",
+            "Start a worker, and one 'celery -A hub beat' with a broker.",
         )
     if not settings.HUB.broker_url:
         if not expired:
