@@ -34,6 +34,7 @@ def start(sync: Sync, *, origin: str = "admin", full: bool = False, **options: A
     """
     if options.get("filter"):
         compile_expression(options["filter"])
+    sync.refresh_from_db(fields=["read_until"])
     incremental = sync.direction == Direction.PULL and not full
     run = SyncRun(
         organization_id=sync.organization_id,
