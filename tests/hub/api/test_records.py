@@ -82,7 +82,8 @@ def test_each_way_needs_its_scope(customers: RecordType):
     [
         ("application/x-ndjson", b'{"id": "1", "name": "A"}\n{"id": "2"}\n'),
         ("text/csv; charset=utf-8", b"id,name\n1,A\n2,\n"),
-        ("text/csv", gzip.compress(b"id,name\n1,A\n2,\n")),
+        # Without the time of compressing, so that every parallel worker finds the same case.
+        ("text/csv", gzip.compress(b"id,name\n1,A\n2,\n", mtime=0)),
     ],
 )
 def test_a_stream_of_rows_is_taken_row_by_row(api: API, customers: RecordType, kind: str, body: bytes):
