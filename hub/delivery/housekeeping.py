@@ -5,15 +5,17 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, QuerySet
 from django.utils import timezone
 
 from hub.delivery import beats, log
+from hub.delivery.clock import Watch
 from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
 from hub.delivery.wake import wake
 from hub.lib.ids import first_at
 
 logger = logging.getLogger(__name__)
+_watch = Watch()
 
 FINISHED = (State.COMPLETED, State.FAILED, State.CANCELLED, State.SKIPPED)
 #: Rows per statement: short enough that a claim never waits long behind one.
@@ -24,12 +26,30 @@ SWEEP_EVERY = 15
 
 def sweep() -> int:
     """Return items whose worker died to the queue, forget it, and wake a worker for whatever is due."""
-    now = timezone.now()
-    returned = _return_expired(now)
+    step, now, lease = _watch.step(), timezone.now(), settings.HUB.lease_seconds
+    if step < 0:
+        _set_back(now, step, lease)
+    # Set forward, the clock ends leases whose holders live: they get the time to prolong them.
+    returned = 0 if _watch.was_set_forward_within(lease) else _return_expired(now)
     beats.forget()
     if QueueItem.objects.filter(state=State.PENDING, due_at__lte=now).exists():
         wake()
     return returned
+
+
+def _set_back(now: datetime, step: float, lease: float) -> None:
+    """Bring what was written before the clock was set back into the new time.
+
+    Else a dead worker would hold its items, and what came in would wait, for as long as the clock
+    was set back. Doing it twice changes nothing more.
+    """
+    logger.warning("The clock was set back by %.0f s: leases and due times follow it", -step)
+    QueueItem.objects.filter(
+        state=State.PROCESSING, lease_until__gt=now + timedelta(seconds=2 * lease)
+    ).update(lease_until=now + timedelta(seconds=lease))
+    QueueItem.objects.filter(state=State.PENDING, created_at__gt=now).update(
+        due_at=F("due_at") + timedelta(seconds=step), claim_order=F("claim_order") + step, created_at=now
+    )
 
 
 def _return_expired(now: datetime) -> int:

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 
 from hub.delivery import housekeeping, operations, store
+from hub.delivery.clock import Watch
 from hub.delivery.models import Priority, QueueItem, State
 from tests.factories import EventFactory, IntegrationFactory, QueueItemFactory
 from tests.hub.delivery.test_store import settlement
@@ -58,6 +59,10 @@ class QueueMachine(RuleBasedStateMachine):
         self.now = START
         self._clock = mock.patch("django.utils.timezone.now", side_effect=lambda: self.now)
         self._clock.start()
+        # Time that passes here is not a clock that was set.
+        self._watch = mock.patch.object(housekeeping, "_watch", mock.Mock(spec=Watch))
+        watch = self._watch.start()
+        watch.step.return_value, watch.was_set_forward_within.return_value = 0.0, False
         self.integration = IntegrationFactory()
         self.event = EventFactory(organization=self.integration.organization)
         self.known: dict[UUID, Known] = {}
@@ -67,6 +72,7 @@ class QueueMachine(RuleBasedStateMachine):
         try:
             self.everything_is_reachable()
         finally:
+            self._watch.stop()
             self._clock.stop()
             transaction.set_rollback(True)
             self._transaction.__exit__(None, None, None)
