@@ -25,7 +25,7 @@ test: venv-dev ## Run the tests that need no service, in parallel
 TEST_DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/interchange
 
 # What speaks to the database is proved on PostgreSQL as well, not only on SQLite.
-ON_POSTGRESQL := tests/hub/accounts tests/hub/connections tests/hub/delivery tests/hub/events tests/hub/metrics \
+ON_POSTGRESQL := tests/hub/accounts tests/hub/connections tests/hub/delivery tests/hub/events tests/hub/metrics tests/hub/sync \
 	tests/hub/api tests/hub/config tests/webhooks
 
 test-services: venv-dev ## Run the tests with PostgreSQL, Redis and RabbitMQ (localhost, or TEST_…_URL)
