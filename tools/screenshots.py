@@ -77,15 +77,13 @@ def tell_a_story(browser: Browser, state: Any, options: Any) -> None:
     send(options.url, key, [order(99)])
     time.sleep(12)
     fail(options.sandbox, "sendgrid", status=503, times=0)
-    send(options.url, key, [order(number) for number in range(3)])
+    fail(options.sandbox, "slack", status=429, times=1, headers={"retry-after": "120"}, body={"ok": False})
+    send(options.url, key, [order(7), order(8)])
+    time.sleep(2)
     fail(options.sandbox, "pagerduty", status=400, times=3, body={"message": "Event object is invalid"})
     send(options.url, key, [alarm("web-3"), alarm("web-4"), alarm("db-1")])
     time.sleep(6)
-    send(options.url, key, [order(number) for number in range(3)])
     fail(options.sandbox, "pagerduty", status=400, times=0)
-    fail(options.sandbox, "slack", status=429, times=1, headers={"retry-after": "120"}, body={"ok": False})
-    send(options.url, key, [order(7)])
-    time.sleep(4)
 
 
 def make_key(browser: Browser, state: Any, url: str) -> str:
@@ -151,7 +149,9 @@ def take(browser: Browser, state: Any, url: str) -> None:
             page.goto(address)
             page.wait_for_timeout(1500)
             if name == "event":
-                page.get_by_text("Delivered", exact=True).first.evaluate("e => e.scrollIntoView()")
+                # The delivery that a fallback took over, from its head on.
+                card = page.locator("main section, main .ic-card").filter(has_text="took over").last
+                card.evaluate("e => window.scrollTo(0, e.getBoundingClientRect().top + window.scrollY - 16)")
             page.screenshot(path=FOLDER / f"{name}-{theme}.png")
         context.close()
 

@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, FieldTextFilter
@@ -17,7 +18,7 @@ from hub.accounts.access import may
 from hub.accounts.models import Role
 from hub.accounts.pages import Deed, HubAdmin, Panel, Told, register_deed, register_panel
 from hub.connections.filters import IntegrationFilter
-from hub.connections.models import Integration
+from hub.connections.models import Circuit, Integration, Status
 from hub.delivery import operations
 from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
 from hub.lib.html import moment, state_badge
@@ -164,12 +165,12 @@ class QueueItemAdmin(HubAdmin):
     @display(description="When")
     def when(self, item: QueueItem) -> SafeString:
         if item.state == State.PENDING:
-            return format_html("due {}", moment(item.due_at))
+            return format_html('<span class="ic-keep">due {}</span>', moment(item.due_at))
         return moment(item.finished_at or item.created_at)
 
     @display(description="Why")
     def shown_error(self, item: QueueItem) -> SafeString:
-        text = item.last_error if item.state != State.COMPLETED else ""
+        text = held_because(item) or (item.last_error if item.state != State.COMPLETED else "")
         return format_html('<span class="ic-clip" title="{}">{}</span>', text, text)
 
 
@@ -245,6 +246,21 @@ def search_rows(
     for column in columns:
         condition |= Q(**{column: wanted})
     return rows.filter(condition)
+
+
+def held_because(item: QueueItem) -> str:
+    """Return why a waiting item is not claimed although it is due; empty where nothing holds it."""
+    integration, now = item.integration, timezone.now()
+    if item.state != State.PENDING or item.due_at > now:
+        return ""
+    if integration.status != Status.ACTIVE:
+        return f"Held: {integration.name} is {integration.get_status_display().lower()}."
+    until = integration.blocked_until
+    if until and until > now:
+        return f"{integration.name} asked to wait until {timezone.localtime(until):%H:%M:%S}."
+    if integration.circuit == Circuit.OPEN:
+        return f"{integration.name} failed {integration.failure_streak} times in a row and is given a rest."
+    return ""
 
 
 def event_url(item: QueueItem) -> str:

@@ -38,7 +38,7 @@ def settlement_of(attempt: Attempt, integration: Integration, now: datetime) -> 
     decision = decide(error, progress, plan, now)
     result = attempt.result
     told = (result.message if result else "") or (error.message if error else "") or decision.reason
-    message = f"{told} {decision.reason}" if error else told
+    message = f"{_ended(told)} {decision.reason}" if error else told
     entry = log.Entry(
         item.organization_id,
         integration.pk,
@@ -149,6 +149,11 @@ def _change(integration: Integration, before: tuple[str, str]) -> str:
     if integration.circuit == Circuit.CLOSED and circuit != Circuit.CLOSED:
         return "Recovered: a delivery passed, the circuit is closed again."
     return ""
+
+
+def _ended(text: str) -> str:
+    """Providers' messages come without a full stop as often as with one."""
+    return text if text.endswith((".", "!", "?", "…", "}")) else f"{text}."
 
 
 def _hint(error: Exception | None) -> str:

@@ -64,9 +64,8 @@ const judge = (input, hurry) => {
   const typed = input.value.trim();
   const parts = "each" in input.dataset ? typed.split(/[\n,]/).map((part) => part.trim()).filter(Boolean) : [typed];
   const fits = parts.every((part) => pattern.test(part));
-  const looks = input.dataset.looks ? ` It looks like ${input.dataset.looks}` : "";
   // Half a key is no mistake yet: it is named when the field is left, and taken back as soon as it fits.
-  const text = !typed ? "" : fits ? "Has the expected form." : hurry && !note.textContent ? "" : `Not the expected form yet.${looks}`;
+  const text = !typed ? "" : fits ? "Has the expected form." : hurry && !note.textContent ? "" : "Not the expected form yet.";
   if (note.textContent !== text) note.textContent = text;
   note.toggleAttribute("data-fits", Boolean(typed) && fits);
   if (fits) input.removeAttribute("aria-invalid");

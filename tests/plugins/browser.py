@@ -48,7 +48,7 @@ def new_page(
         context = chromium.new_context(base_url=live_server.url, **{"viewport": size, **options})
         contexts.append(context)
         page: Page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("pageerror", lambda error: errors.append(f"{error} {error.stack}"))
         return page
 
     yield open_page
