@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.services.chaos.report import LINES
+from tests.services.chaos.stack import Stack, scaled_out
 
 SEED = os.environ.get("CHAOS_SEED") or str(random.SystemRandom().randrange(10**6))
 
@@ -15,6 +16,13 @@ SEED = os.environ.get("CHAOS_SEED") or str(random.SystemRandom().randrange(10**6
 def chance(request: pytest.FixtureRequest) -> random.Random:
     """This test's own chance: the same in every run with the same CHAOS_SEED, whatever else runs."""
     return random.Random(f"{SEED} {request.node.name}")
+
+
+@pytest.fixture(scope="package")
+def over_redis() -> Iterator[Stack]:
+    """A scaled-out hub with Redis as its broker: one for the whole suite, it must survive it."""
+    with scaled_out() as running:
+        yield running
 
 
 @pytest.hookimpl(hookwrapper=True)

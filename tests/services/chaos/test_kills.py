@@ -4,21 +4,15 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.services.chaos.stack import Stack, scaled_out
+from tests.services.chaos.stack import Stack
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
 
 COMMANDS = {"web": "granian", "worker": "celery.* worker", "beat": "celery.* beat"}
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with scaled_out() as running:
-        yield running
 
 
 def kill_process(stack: Stack, name: str, chance: random.Random) -> None:
@@ -55,16 +49,16 @@ BLOWS: dict[str, Callable[[Stack, random.Random], None]] = {
 
 
 @pytest.mark.parametrize("victim", BLOWS)
-def test_kill_in_turn(stack: Stack, chance: random.Random, victim: str) -> None:
-    with stack.under_load(f"kill -9 of {victim}", chance) as scenario:
+def test_kill_in_turn(over_redis: Stack, chance: random.Random, victim: str) -> None:
+    with over_redis.under_load(f"kill -9 of {victim}", chance) as scenario:
         scenario.blow()
-        BLOWS[victim](stack, chance)
+        BLOWS[victim](over_redis, chance)
 
 
-def test_kill_at_random_moments(stack: Stack, chance: random.Random) -> None:
+def test_kill_at_random_moments(over_redis: Stack, chance: random.Random) -> None:
     victims = chance.choices(list(BLOWS), k=7)
-    with stack.under_load("kill -9 at random moments", chance) as scenario:
+    with over_redis.under_load("kill -9 at random moments", chance) as scenario:
         scenario.blow()
         for victim in victims:
             time.sleep(chance.uniform(0.2, 2.5))
-            BLOWS[victim](stack, chance)
+            BLOWS[victim](over_redis, chance)

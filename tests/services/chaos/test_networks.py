@@ -22,12 +22,6 @@ PROMPT = 5.0
 
 
 @pytest.fixture(scope="module")
-def over_redis() -> Iterator[Stack]:
-    with scaled_out() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def over_rabbitmq() -> Iterator[Stack]:
     url = urlsplit(RABBITMQ)
     credentials, _, _ = url.netloc.rpartition("@")
