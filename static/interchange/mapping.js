@@ -142,6 +142,7 @@ function mappingEditor() {
       }));
     },
     prepare() {
+      clearTimeout(this.timer);
       this.$refs.rules.value = JSON.stringify(this.plain());
       this.changed = false;
     },
@@ -151,6 +152,8 @@ function mappingEditor() {
       this.timer = setTimeout(() => this.run(), 400);
     },
     async run() {
+      // A page that is being left has no editor any more.
+      if (!this.$root) return;
       const turn = ++asked;
       const { target, integration, event, pasted } = this;
       const body = { organization: this.organization(), target, integration, event, pasted, rules: this.plain() };

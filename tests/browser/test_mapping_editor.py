@@ -83,6 +83,7 @@ def test_options_are_edited_and_the_preview_follows(sign_in: SignIn) -> None:
     expect(page.locator("#preview-result").get_by_text("Down: web-3").first).to_be_visible()
     table = rule(page, 1)
     table.get_by_role("button", name="Add a line").click()
+    expect(page.locator("input:focus")).to_have_value("")
     page.keyboard.type("minor")
     page.keyboard.press("Tab")
     page.keyboard.type("warning")
