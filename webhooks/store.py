@@ -12,7 +12,7 @@ from hub.delivery import log, wake
 from hub.delivery.models import LogKind
 from hub.lib.insert import Insert
 from hub.lib.throttle import take
-from hub.lib.together import Together
+from hub.lib.together import Together, one_writer
 from integrations.base.webhooks import Incoming
 from webhooks.calls import QUERY_LENGTH, keepable_headers, without_secrets
 from webhooks.models import ReceivedWebhook, WebhookEndpoint
@@ -44,8 +44,9 @@ def keep(endpoint: WebhookEndpoint, incoming: Incoming, call_id: str, source_ip:
 def _keep_group(rows: Sequence[ReceivedWebhook]) -> list[bool | Exception]:
     """Insert proved calls in one transaction; return which are new."""
     ordered = sorted(rows, key=lambda row: (row.endpoint_id, row.call_id or ""))
-    with transaction.atomic():
-        new = _RECEIVED.run([tuple(getattr(row, name) for name in _COLUMNS) for row in ordered])
+    prepared = _RECEIVED.prepare([tuple(getattr(row, name) for name in _COLUMNS) for row in ordered])
+    with one_writer(), transaction.atomic():
+        new = _RECEIVED.run_prepared(prepared)
         if new < len(rows) and len(rows) > 1:
             raise _SomeRepeated("some calls were received before")
         for endpoint in {row.endpoint_id: row.endpoint for row in rows}.values():

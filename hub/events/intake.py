@@ -27,15 +27,15 @@ from hub.events.models import EventType
 from hub.events.routes import routes_of_all
 from hub.events.routing import QUEUED, RouteView, decide
 from hub.events.schemas import SchemaUnusable, data_reasons
-from hub.events.writer import Arrival, Earlier, write
+from hub.events.writer import Arrival, Earlier, prepare, write
 from hub.lib import logs, tracing
 from hub.lib.ids import uuid7
-from hub.lib.together import Together
+from hub.lib.together import Together, one_writer
 
 __all__ = ["Accepted", "Draft", "IntakeError", "IntakeProblem", "accept_event", "accept_events"]
 
-#: Events written in one transaction, unless one caller brings more: the longest that others wait.
-MOST_TOGETHER = 200
+#: Events written in one transaction; who brings as many, or more, has a transaction of its own.
+MOST_TOGETHER = 50
 
 _SCHEMAS = """
     SELECT organization_id, name, schema, on_invalid FROM events_eventtype
@@ -127,8 +127,9 @@ def _accept_group(jobs: Sequence[_Job]) -> list[list[Accepted] | Exception]:
         # Each a microsecond later than the one before: the order of the batch is kept.
         now += timedelta(microseconds=len(job.drafts))
     arrivals = [arrival for part in prepared if not isinstance(part, IntakeError) for arrival in part]
-    with transaction.atomic():
-        earlier, queued = write(arrivals)
+    rows = prepare(arrivals)
+    with one_writer(), transaction.atomic():
+        earlier, queued = write(arrivals, rows)
         if queued:
             transaction.on_commit(wake, robust=True)
     return [part if isinstance(part, IntakeError) else _answers(part, earlier) for part in prepared]

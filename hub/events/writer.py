@@ -1,9 +1,8 @@
 """Writes events and their queue items: two statements, however many there are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from hub.delivery.models import QueueItem
@@ -12,7 +11,7 @@ from hub.events.envelopes import SOURCE_TYPE
 from hub.events.models import Event
 from hub.events.routing import QUEUED, Decision
 from hub.lib.ids import uuid7
-from hub.lib.insert import Insert, Row
+from hub.lib.insert import Insert, Prepared, Row
 
 _EVENTS = Insert(
     Event,
@@ -30,8 +29,7 @@ _ITEMS = Insert(
 Earlier = Mapping[tuple[int, str], tuple[UUID, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """An event that is about to be kept, and what the routes decided about it."""
 
     id: UUID
@@ -58,21 +56,43 @@ class Arrival:
         return earlier.get(self.key, (self.id,))[0] != self.id
 
 
-def write(arrivals: Sequence[Arrival]) -> tuple[Earlier, int]:
+class Rows(NamedTuple):
+    """Arrivals in the form that the database takes; their queue items as if all of them were new."""
+
+    events: Prepared
+    items: Prepared
+    queued: int
+
+
+def prepare(arrivals: Sequence[Arrival]) -> Rows:
+    """Return the arrivals' rows: what can be done before the transaction, so that it is short."""
+    # In the order of the keys, so that two transactions with the same keys cannot wait for each other.
+    ordered = sorted(arrivals, key=lambda arrival: arrival.key)
+    items = _item_rows(arrivals)
+    return Rows(
+        _EVENTS.prepare([_event_row(arrival) for arrival in ordered]), _ITEMS.prepare(items), len(items)
+    )
+
+
+def write(arrivals: Sequence[Arrival], rows: Rows) -> tuple[Earlier, int]:
     """Insert what is new; return what was here before, and how many items were queued.
 
     The database decides who was first, also between two processes at once: the unique key makes the
     second wait for the first's commit and then insert nothing. Of two arrivals with one key the
     first is inserted.
     """
-    # In the order of the keys, so that two transactions with the same keys cannot wait for each other.
-    ordered = sorted(arrivals, key=lambda arrival: arrival.key)
-    inserted = _EVENTS.run([_event_row(arrival) for arrival in ordered])
-    earlier = _earlier(arrivals) if inserted < len(arrivals) else {}
+    if _EVENTS.run_prepared(rows.events) == len(arrivals):
+        _ITEMS.run_prepared(rows.items)
+        return {}, rows.queued
+    earlier = _earlier(arrivals)
     fresh = [arrival for arrival in arrivals if not arrival.is_repeated(earlier)]
-    items = [_item_row(arrival, decision) for arrival in fresh for decision in arrival.queued]
+    items = _item_rows(fresh)
     _ITEMS.run(items)
     return earlier, len(items)
+
+
+def _item_rows(arrivals: Sequence[Arrival]) -> list[Row]:
+    return [_item_row(arrival, decision) for arrival in arrivals for decision in arrival.queued]
 
 
 def _earlier(arrivals: Sequence[Arrival]) -> Earlier:

@@ -19,6 +19,8 @@ from django.db import connection
 from django.db.models import DateTimeField, Field, ForeignKey, JSONField, Model, UUIDField
 
 Row = tuple[Any, ...]
+#: On PostgreSQL the defaults and a list per column, on SQLite a tuple per row.
+Prepared = Sequence[Any]
 
 
 class Insert:
@@ -42,22 +44,34 @@ class Insert:
         Two transactions that insert the same ``once`` values wait for each other: bring rows in
         the order of these values, and they cannot wait in a circle.
         """
+        return self.run_prepared(self.prepare(rows))
+
+    def prepare(self, rows: Sequence[Row]) -> Prepared:
+        """Return ``rows`` in the form that the database takes: the part of ``run`` that needs no lock."""
         if not rows:
-            return 0
+            return ()
         given = zip(*rows, strict=True)
         columns = [prepare(column) for prepare, column in zip(self._prepare, given, strict=True)]
         if connection.vendor == "postgresql":
-            return self._run_arrays(columns)
+            return [*self._defaults.values(), *columns]
         defaults = tuple(self._defaults.values())
+        return [(*row, *defaults) for row in zip(*columns, strict=True)]
+
+    def run_prepared(self, prepared: Prepared) -> int:
+        """Insert what ``prepare`` returned; see ``run``."""
+        if not prepared:
+            return 0
+        if connection.vendor == "postgresql":
+            return self._run_arrays(prepared)
         with connection.cursor() as cursor:
-            cursor.executemany(self._single, [(*row, *defaults) for row in zip(*columns, strict=True)])
+            cursor.executemany(self._single, prepared)
             return int(cursor.rowcount)
 
-    def _run_arrays(self, columns: Sequence[Sequence[Any]]) -> int:
+    def _run_arrays(self, values: Prepared) -> int:
         # Django's cursor writes values into the text of the statement; psycopg's own sends them beside it.
         connection.ensure_connection()
         with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-            cursor.execute(self._arrays, [*self._defaults.values(), *columns])
+            cursor.execute(self._arrays, values)
             return cursor.rowcount
 
     @cached_property
@@ -138,5 +152,10 @@ def _hex_texts(values: Iterable[UUID | None]) -> list[str | None]:
 
 
 def _time_texts(values: Iterable[datetime | None]) -> list[str | None]:
+    return [None if value is None else _time_text(value) for value in values]
+
+
+def _time_text(value: datetime) -> str:
     """As Django's backend keeps times on SQLite: UTC, without saying so."""
-    return [None if value is None else str(value.astimezone(UTC).replace(tzinfo=None)) for value in values]
+    text = value.isoformat(" ")
+    return text[:-6] if text.endswith("+00:00") else str(value.astimezone(UTC).replace(tzinfo=None))

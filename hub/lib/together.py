@@ -5,10 +5,11 @@ transaction per caller makes the callers wait for each other; one transaction fo
 each of them a fraction.
 """
 
+import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
@@ -16,6 +17,23 @@ from django.db import InterfaceError, OperationalError, connection
 logger = logging.getLogger(__name__)
 Job = TypeVar("Job")
 Outcome = TypeVar("Outcome")
+
+
+_writing = threading.Lock()
+
+
+@contextlib.contextmanager
+def one_writer() -> Iterator[None]:
+    """Let only one thread of this process in where the database takes only one writer (SQLite).
+
+    Its own way of waiting for the write lock is to sleep and look again, up to 100 ms at a time.
+    Begin the transaction within; prepare before what can be prepared.
+    """
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        yield
+        return
+    with _writing:
+        yield
 
 
 class _Caller(Generic[Job, Outcome]):
@@ -65,22 +83,29 @@ class Together(Generic[Job, Outcome]):
         """Return the job's outcome once it is committed; raise what became of it otherwise.
 
         In a transaction of the caller's own the job is done there and then, alone: it is kept, or
-        not, with the rest of that transaction.
+        not, with the rest of that transaction. A job as large as a group is done alone as well: it
+        would gain nothing by waiting.
         """
         caller: _Caller[Job, Outcome] = _Caller(job, size)
         if connection.in_atomic_block:
             caller.settle(*self._work([job]))
+        elif size >= self._most:
+            caller.settle(*self._done([job]))
         else:
-            with self._lock:
-                self._waiting.append(caller)
-                follow, self._busy = self._busy, True
-            if follow:
-                caller.turn.acquire()
-            if not caller.settled:
-                self._lead()
+            self._wait(caller)
         if caller.error is not None:
             raise caller.error
         return caller.outcome
+
+    def _wait(self, caller: _Caller[Job, Outcome]) -> None:
+        """Return when the caller is settled, by another one's work or by its own."""
+        with self._lock:
+            self._waiting.append(caller)
+            follow, self._busy = self._busy, True
+        if follow:
+            caller.turn.acquire()
+        if not caller.settled:
+            self._lead()
 
     def _lead(self) -> None:
         """Work for a group that the caller is in: it is the first of those who wait."""

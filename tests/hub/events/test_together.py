@@ -25,12 +25,12 @@ class Crowd:
         self._write = intake.write
         monkeypatch.setattr(intake, "write", self._held)
 
-    def _held(self, arrivals):
+    def _held(self, arrivals, rows):
         self.groups.append([arrival.draft.type for arrival in arrivals])
         if len(self.groups) == 1:
             self._began.set()
             assert self._go_on.wait(30)
-        return self._write(arrivals)
+        return self._write(arrivals, rows)
 
     def bring(self, *calls):
         """Make the calls, each in a thread of its own; return what each returned or raised."""
@@ -143,11 +143,11 @@ def test_nobody_is_told_it_is_kept_where_the_commit_failed(crowd, organization, 
     RouteFactory(organization=organization)
     real = intake.write
 
-    def write_then_lose_the_database(arrivals):
-        real(arrivals)
+    def write_then_lose_the_database(arrivals, rows):
+        written = real(arrivals, rows)
         if len(crowd.groups) > 1:
             raise OperationalError("The connection was lost.")
-        return real([])
+        return written
 
     monkeypatch.setattr(intake, "write", write_then_lose_the_database)
     first, *others = crowd.bring(

@@ -66,10 +66,15 @@ def test_a_group_takes_no_more_than_its_size():
     assert desk.groups == [[1], [2, 3], [4, 5]]
 
 
-def test_one_that_is_larger_than_a_group_is_served_alone():
+def test_one_that_is_as_large_as_a_group_waits_for_nobody():
     desk = Desk(most=4)
-    assert results(desk.bring(1, 2, 3, size=9)) == [2, 4, 6]
-    assert desk.groups == [[1], [2], [3]]
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(desk.together.do, 1)
+        assert desk.first_began.wait(30)
+        assert desk.together.do(2, size=4) == 4
+        desk.go_on.set()
+        assert first.result() == 2
+    assert desk.groups == [[1], [2]]
 
 
 def test_an_outcome_that_is_an_error_is_its_callers_alone():
