@@ -114,7 +114,7 @@ def _tiles(health: list[Health], figures: Tally, span: Span) -> list[dict[str, A
         {
             "title": "Answered within",
             "value": "–" if latency is None else f"{latency:,.0f} ms",
-            "note": f"95 % of attempts, {span.label}",
+            "note": f"95 % in {span.label}",
             "url": reverse("admin:delivery_integrationlog_changelist"),
         },
         {
