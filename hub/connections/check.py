@@ -64,7 +64,8 @@ def _prove(
     connection = open_connection(integration, transport=transport, sandbox_url=sandbox_url)
     context = connection.context(f"test_{integration.pk}", exchanges=exchanges)
     try:
-        return prove(connection.provider, integration.auth_key, context)
+        result = prove(connection.provider, integration.auth_key, context)
+        return result.masked(connection.redactor.text)
     except IntegrationError as error:
         error.mask(connection.redactor.text)
         raise

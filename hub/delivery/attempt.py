@@ -109,7 +109,7 @@ def _deliver(work: Work, now: datetime, exchanges: list[Exchange]) -> Result:
         raise error.as_permanent() from error
     context = work.connection.context(work.item.idempotency_key, now=now, exchanges=exchanges)
     try:
-        return action.run(context, data)
+        return action.run(context, data).masked(work.connection.redactor.text)
     except IntegrationError as error:
         error.mask(work.connection.redactor.text)
         raise

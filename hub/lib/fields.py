@@ -49,6 +49,9 @@ class EncryptedJSONField(models.TextField):
         """The associated data: table, primary key and field."""
         return f"{instance._meta.db_table}:{instance.pk}:{self.attname}"
 
+    def formfield(self, *args: Any, **kwargs: Any) -> None:
+        """No form that is made from the model may show or take a secret."""
+
     def value_to_string(self, obj: models.Model) -> str:
         raise TypeError(f"{self.name} is a secret and is never serialised.")
 

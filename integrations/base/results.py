@@ -1,7 +1,7 @@
 """What an action gives back."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -19,6 +19,10 @@ class Result:
     message: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def masked(self, hide: Callable[[str], str]) -> "Result":
+        """Return it with every text passed through ``hide``: a provider may repeat a secret in its answer."""
+        return replace(self, message=hide(self.message), data=_masked(self.data, hide))
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -26,3 +30,11 @@ class Page:
 
     rows: list[dict[str, Any]]
     next_cursor: str | None = None
+
+
+def _masked(value: Any, hide: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, Mapping):
+        return {name: _masked(inner, hide) for name, inner in value.items()}
+    return [_masked(inner, hide) for inner in value] if isinstance(value, list | tuple) else value
