@@ -57,6 +57,7 @@ class NewEndpointForm(forms.Form):
 class WebhookEndpointAdmin(HubAdmin):
     """Secret URLs that providers call."""
 
+    empty_words = "An endpoint is a secret address that a service calls to tell the hub what happened there."
     list_display = ("shown_name", "shown_integration", "shown_state", "shown_last")
     list_display_links = ("shown_name",)
     list_select_related = ("integration", "organization")
@@ -224,6 +225,7 @@ class ReceivedWebhookAdmin(HubAdmin):
 
     read_only = True
     paginator = InfinitePaginator
+    empty_words = "Calls to the webhook endpoints are listed here, the refused ones too."
     list_display = ("what", "shown_state", "shown_reason", "became", "when")
     list_display_links = ("what",)
     list_select_related = ("endpoint", "endpoint__integration", "organization")

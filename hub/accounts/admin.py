@@ -123,6 +123,7 @@ class APIKeyAdmin(HubAdmin):
     """Keys of applications: made here, shown once, revoked here; never changed."""
 
     form = APIKeyForm
+    empty_words = "An API key lets one of your applications send events to the hub."
     list_display = ("name", "shown_key", "shown_scopes", "shown_state", "shown_used")
     search_fields = ("name", "prefix")
     page_template = "accounts/key.html"

@@ -88,6 +88,8 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
     deeds: tuple[Deed, ...] = ()
     #: Added and changed by nobody in the admin; a row is only looked at and acted on.
     read_only = False
+    #: What an empty list says will stand there, and how it comes there.
+    empty_words = ""
     list_filter_sheet = True
     list_filter_submit = False
     compressed_fields = True

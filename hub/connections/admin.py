@@ -40,6 +40,7 @@ class ProviderFilter(DropdownFilter):
 class IntegrationAdmin(HubAdmin):
     """Configured providers. Connecting and editing is the guided form, not Django's."""
 
+    empty_words = "Connect a service: choose it, paste its key, and it is tested at once."
     list_display = ("shown_name", "shown_status", "shown_test", "shown_mode", "shown_account")
     list_display_links = ("shown_name",)
     list_filter = (("status", ChoicesDropdownFilter), ProviderFilter, "sandbox")

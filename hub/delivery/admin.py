@@ -50,6 +50,7 @@ class QueueItemAdmin(HubAdmin):
 
     read_only = True
     paginator = InfinitePaginator
+    empty_words = "Each event that a route takes becomes a delivery, which is listed here."
     list_display = ("what", "where", "shown_state", "shown_attempts", "when", "shown_error")
     list_display_links = ("what",)
     list_select_related = ("integration", "organization")
@@ -180,8 +181,9 @@ class IntegrationLogAdmin(HubAdmin):
 
     read_only = True
     paginator = InfinitePaginator
+    empty_words = "Every delivery attempt, connection test and token refresh is written down here."
     list_display = ("when", "what", "shown_integration", "shown_outcome", "shown_message", "took")
-    list_display_links = ("what",)
+    list_display_links = ("when", "what")
     list_select_related = ("integration", "organization")
     list_filter = (OutcomeFilter, IntegrationFilter, ("kind", ChoicesDropdownFilter))
     search_fields = ("item_id",)
