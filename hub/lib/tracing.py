@@ -12,11 +12,9 @@ own ``traceparent`` is continued by the request's span, which the event's trace 
 import logging
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, Protocol
 from uuid import UUID
-
-from django.conf import settings
-from django.utils.module_loading import import_string
 
 logger = logging.getLogger(__name__)
 
@@ -68,10 +66,12 @@ def tracing() -> bool:
 @lru_cache(maxsize=1)
 def _telemetry() -> Any:
     """Return ``hub.lib.otel.Telemetry``, or None where traces are off or not installed."""
+    # Found when they are needed: the sandbox knows providers as well, and runs without Django.
+    settings = import_module("django.conf").settings
     if not settings.HUB.otel_endpoint:
         return None
     try:
-        return import_string("hub.lib.otel.exporting")(settings.HUB.otel_endpoint, settings.HUB.otel_sample)
+        return import_module("hub.lib.otel").exporting(settings.HUB.otel_endpoint, settings.HUB.otel_sample)
     except ImportError as error:
         logger.error(
             "HUB_OTEL_ENDPOINT is set, but OpenTelemetry is not installed (%s); there are no traces. "

@@ -19,6 +19,8 @@ CODE = [
 PAGES = sorted((ROOT / "templates").rglob("*.html")) + sorted((ROOT / "static").rglob("*.js"))
 #: Slugs that are also words of the trade: they count only where a slug is meant.
 WORDS = frozenset({"http"})
+#: Names that OpenTelemetry's semantic conventions give to attributes of spans.
+CONVENTIONS = ("http.request.", "http.response.")
 SLUG_NAMES = frozenset({"slug", "provider", "provider_slug"})
 
 
@@ -31,6 +33,8 @@ def named_slugs(source: str) -> Iterator[tuple[int, str]]:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in documentation:
             continue
         slug = node.value.split(".")[0]
+        if node.value.startswith(CONVENTIONS):
+            continue
         if slug not in providers() or not re.fullmatch(r"[a-z0-9_.*]+", node.value):
             continue
         if slug not in WORDS or id(node) in meant or node.value.startswith(f"{slug}."):

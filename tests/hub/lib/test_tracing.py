@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from uuid import UUID
 
 import pytest
@@ -85,10 +86,12 @@ def test_off_it_makes_no_span_and_imports_nothing():
 
 
 def test_without_the_extra_the_hub_says_so_and_runs(settings, monkeypatch, caplog):
-    def missing(name):
-        raise ImportError("No module named 'opentelemetry'")
+    def without_the_extra(name):
+        if name == "hub.lib.otel":
+            raise ImportError("No module named 'opentelemetry'")
+        return import_module(name)
 
-    monkeypatch.setattr(tracing, "import_string", missing)
+    monkeypatch.setattr(tracing, "import_module", without_the_extra)
     settings.HUB = settings.HUB.__class__(
         **{name: getattr(settings.HUB, name) for name in settings.HUB.__slots__}
         | {"otel_endpoint": "http://127.0.0.1:4318"}
