@@ -120,7 +120,7 @@ class FallbackForm(DestinationForm):
         super().__init__(*args, **kwargs)
         # Shown as a table: the head names the column for the eye only.
         for field in self.fields.values():
-            widget = getattr(field.widget, "widget", field.widget)
+            widget: Any = getattr(field.widget, "widget", field.widget)
             widget.attrs["aria-label"] = f"Fallback: {field.label or 'action'}"
 
     def _organization_id(self) -> int | None:
