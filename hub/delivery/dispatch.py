@@ -165,7 +165,12 @@ class Dispatcher:
         now = timezone.now()
         due = store.lanes_with_due_items(now)
         self._look_at = time.monotonic() + LOOK_EVERY
-        rows = Integration.objects.filter(pk__in=due).select_related("credential", "organization")
+        # Of the credential only its version, which tells whether the open connection is still right.
+        rows = (
+            Integration.objects.filter(pk__in=due)
+            .select_related("credential")
+            .defer("credential__secrets", "credential__tokens")
+        )
         claimed: list[store.Claimed] = []
         self._emptied = True
         room = self.claim_size - self._waiting()
