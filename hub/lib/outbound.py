@@ -155,7 +155,7 @@ class Door:
                 decode_content=False,
             )
             return _read(answer, host, policy, parts.geturl())
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except (HTTPError, OSError) as error:
             raise _translated(error, host, policy) from None
         finally:
             addresses.call.deadline = float("inf")
@@ -218,7 +218,7 @@ def _timeout(connection: HTTPConnection) -> float:
 
 
 class _Adapter(HTTPAdapter):
-    """requests' adapter over connections that check their address, with one TLS context."""
+    """The pools of requests' adapter, over connections that check their address, with one TLS context."""
 
     def __init__(self, plain: type[HTTPConnection], tls: type[HTTPSConnection], context: Any):
         super().__init__(pool_connections=POOLS, pool_maxsize=POOL_SIZE)
@@ -228,20 +228,6 @@ class _Adapter(HTTPAdapter):
             "http": type("Pool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
             "https": type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": tls}),
         }
-
-    def get_connection_with_tls_context(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return the host's pool; there are neither proxies nor certificates per request."""
-        return self.poolmanager.connection_from_url(request.url)
-
-    def request_url(self, request: Any, proxies: Any) -> str:
-        """Return path and query; there is no proxy that would need more."""
-        return str(request.path_url)
-
-    def build_response(self, req: Any, resp: Any) -> requests.Response:
-        """Return the answer without looking for cookies, which are never kept."""
-        response = requests.Response()
-        response.raw = resp
-        return response
 
     def pool(self, scheme: str, host: str, port: int) -> HTTPConnectionPool:
         """Return the connections to a host. A Session's own way to them costs twice the request."""
@@ -342,18 +328,18 @@ def _too_large(host: str, limit: int) -> ResponseTooLarge:
 
 
 def _translated(error: Exception, host: str, policy: Policy) -> OutboundError:
-    """Return our error for one of requests, urllib3 or the socket; theirs name the whole URL."""
+    """Return our error for one of urllib3 or the socket; theirs name the whole URL."""
     if time.monotonic() >= addresses.call.deadline:
         return TimedOut(
             f"{host} took longer than {policy.total_timeout:g} seconds in all and was cut off.",
             hint="The hub tries again. If the provider is known to be slow, raise the timeout.",
         )
-    if isinstance(error, requests.exceptions.SSLError | SSLError):
+    if isinstance(error, SSLError):
         return TLSFailed(
             f"No trusted TLS connection to {host} could be made: {_tls_reason(error)}.",
             hint="Check the host name and its certificate; a private authority is added by SSL_CERT_FILE.",
         )
-    if isinstance(error, requests.Timeout | ReadTimeoutError | TimeoutError):
+    if isinstance(error, ReadTimeoutError | TimeoutError):
         return TimedOut(
             f"{host} did not answer within {policy.read_timeout:g} seconds.",
             hint="The hub tries again. If the provider is known to be slow, raise the timeout.",
