@@ -1,17 +1,14 @@
 """Sockets of the outbound door: every address is checked before it is connected to.
 
 The name is resolved once and the checked address itself is connected to, so that a name server
-cannot answer twice (DNS rebinding). Each read and write ends at the deadline of the call under
-way, so that a peer which sends a byte now and then cannot hold a thread for ever.
+cannot answer twice (DNS rebinding).
 """
 
 import ipaddress
 import socket
 import ssl
-import threading
 import time
 from functools import lru_cache
-from typing import Any
 
 import certifi
 
@@ -67,51 +64,6 @@ class BadRequest(OutboundError):
     retryable = False
 
 
-class Call(threading.local):
-    """Limits of the request that this thread is making: monotonic deadline, seconds per read."""
-
-    deadline: float = float("inf")
-    io_timeout: float = 30.0
-
-    def remaining(self) -> float:
-        """Seconds for the next read or write; raise TimeoutError when the deadline has passed."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("The deadline of the request has passed.")
-        return min(self.io_timeout, left)
-
-
-call = Call()
-
-
-class TimedSocket(socket.socket):
-    """A socket whose reads and writes end at the deadline of the call under way."""
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        self.settimeout(call.remaining())
-        return super().recv_into(*args, **kwargs)
-
-    def send(self, *args: Any, **kwargs: Any) -> int:
-        self.settimeout(call.remaining())
-        return super().send(*args, **kwargs)
-
-    def sendall(self, *args: Any, **kwargs: Any) -> None:
-        self.settimeout(call.remaining())
-        super().sendall(*args, **kwargs)
-
-
-class TimedTLSSocket(ssl.SSLSocket):
-    """The same over TLS (``SSLSocket.sendall`` is made of ``send``)."""
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        self.settimeout(call.remaining())
-        return super().recv_into(*args, **kwargs)
-
-    def send(self, *args: Any, **kwargs: Any) -> int:
-        self.settimeout(call.remaining())
-        return super().send(*args, **kwargs)
-
-
 @lru_cache(maxsize=4)
 def tls_context(cafile: str | None = None) -> ssl.SSLContext:
     """Return a verifying client context: certifi's authorities, the machine's, and ``cafile``'s.
@@ -121,16 +73,17 @@ def tls_context(cafile: str | None = None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=cafile or certifi.where())
     context.load_default_certs()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.sslsocket_class = TimedTLSSocket
     return context
 
 
-def connect(host: str, port: int, timeout: float, *, private: bool) -> socket.socket:
+def connect(
+    host: str, port: int, timeout: float, *, private: bool, deadline: float = float("inf")
+) -> socket.socket:
     """Return a socket connected to a checked address of ``host``.
 
     ``private``: the admin allows this host, so addresses of private networks are let through.
-    Raise AddressRefused, ConnectFailed or TimedOut. Only connecting is timed; the system's
-    resolver has a limit of its own.
+    Raise AddressRefused, ConnectFailed or TimedOut. Only connecting is timed, each address by
+    ``timeout`` seconds and all by the monotonic ``deadline``; the system's resolver has a limit of its own.
     """
     addresses = _resolve(host, port)
     for _, address in addresses:
@@ -143,7 +96,7 @@ def connect(host: str, port: int, timeout: float, *, private: bool) -> socket.so
     failure: OSError | None = None
     for family, address in addresses:
         try:
-            return _open(family, address, port, timeout)
+            return _open(family, address, port, min(timeout, deadline - time.monotonic()))
         except OSError as error:
             failure = error
     raise _connect_error(host, port, failure)
@@ -207,9 +160,11 @@ def _resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, Address]]
 
 
 def _open(family: socket.AddressFamily, address: Address, port: int, timeout: float) -> socket.socket:
-    sock = TimedSocket(family, socket.SOCK_STREAM)
+    if timeout <= 0:
+        raise TimeoutError("The deadline of the request has passed.")
+    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        sock.settimeout(min(timeout, call.remaining()))
+        sock.settimeout(timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.connect((str(address), port))
     except BaseException:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import models
 
-from hub.lib.keyring import keyring
+from hub.lib.keyring import is_lost, keyring
 
 
 class Sealed(str):
@@ -15,9 +15,9 @@ class Sealed(str):
 class EncryptedJSONField(models.TextField):
     """A JSON value that is AES-256-GCM ciphertext in the database, bound to its row and field.
 
-    The value is opened on first access, so that loading a row never decrypts. The model needs a
-    primary key that exists before the insert (a UUID). ``QuerySet.update`` is refused, because it
-    knows no row to bind to.
+    The value is opened on first access, so that loading a row never decrypts. What was encrypted by
+    a key that is lost for good reads as None. The model needs a primary key that exists before the
+    insert (a UUID). ``QuerySet.update`` is refused, because it knows no row to bind to.
     """
 
     description = "Encrypted JSON"
@@ -49,6 +49,11 @@ class EncryptedJSONField(models.TextField):
         """The associated data: table, primary key and field."""
         return f"{instance._meta.db_table}:{instance.pk}:{self.attname}"
 
+    def lost_in(self, instance: models.Model) -> bool:
+        """Whether the row holds a value that nobody can open any more."""
+        held = instance.__dict__.get(self.attname)
+        return isinstance(held, Sealed) and is_lost(held)
+
     def formfield(self, *args: Any, **kwargs: Any) -> None:
         """No form that is made from the model may show or take a secret."""
 
@@ -69,6 +74,9 @@ class _Opening:
             instance.refresh_from_db(fields=[self.field.attname])
         held = instance.__dict__.get(self.field.attname)
         if isinstance(held, Sealed):
+            if is_lost(held):
+                # The row keeps it until something new is entered: a key that is found opens it again.
+                return None
             held = json.loads(keyring().decrypt(held, self.field.context(instance)))
             instance.__dict__[self.field.attname] = held
         return held

@@ -19,7 +19,7 @@ DATA = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action
 PAGE = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; object-src 'none'; "
-    "base-uri 'none'; frame-ancestors 'none'; form-action 'self' https: {sandbox}"
+    "base-uri 'none'; frame-ancestors 'none'; form-action 'self' https: {sandbox} {issuer}"
 )
 
 
@@ -37,7 +37,7 @@ class HeadersMiddleware:
         response = self._further(request)
         headers = response.headers
         if headers.get("Content-Type", "").startswith("text/html"):
-            policy = PAGE.format(sandbox=settings.HUB.sandbox_url)
+            policy = PAGE.format(sandbox=settings.HUB.sandbox_url, issuer=settings.SIGN_IN.plain_issuer)
         else:
             policy = DATA
         headers.setdefault("Content-Security-Policy", policy)

@@ -16,8 +16,11 @@ def uuid7() -> uuid.UUID:
 
 
 def first_at(moment: datetime) -> uuid.UUID:
-    """Return a UUID before all that are made from ``moment`` on: a bound for queries by age."""
-    return _at(int(moment.timestamp() * 1000), 0)
+    """Return a UUID before all that are made from ``moment`` on: a bound for queries by age.
+
+    None was made before 1970, also where the time zone of ``moment`` takes it there.
+    """
+    return _at(max(0, int(moment.timestamp() * 1000)), 0)
 
 
 def _at(milliseconds: int, rest: int) -> uuid.UUID:

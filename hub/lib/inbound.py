@@ -1,8 +1,9 @@
 """What every request that comes in is asked: where it is from, and how much it brings."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -35,7 +36,7 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
     in chunks, which has no length, is bounded too.
     """
     declared = request.META.get("CONTENT_LENGTH") or ""
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isascii() and declared.isdigit() and int(declared[:19]) > limit:
         raise BodyTooLarge(limit)
     chunked = not declared and "chunked" in request.headers.get("Transfer-Encoding", "").lower()
     stream = request.META["wsgi.input"] if chunked and "wsgi.input" in request.META else request
@@ -50,14 +51,19 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
 
 
 def client_address(request: HttpRequest) -> str:
+    """Return the caller's address; see ``address_in``."""
+    return address_in(request.META)
+
+
+def address_in(meta: Mapping[str, Any]) -> str:
     """Return the caller's address; ``X-Forwarded-For`` is believed only from trusted proxies.
 
     Goes from the nearest hop outwards and stops at the first address that is no trusted proxy:
     what stands further left was written by somebody unknown.
     """
     trusted = _networks(tuple(settings.HUB.trusted_proxies))
-    found = request.META.get("REMOTE_ADDR") or ""
-    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+    found = meta.get("REMOTE_ADDR") or ""
+    hops = [hop.strip() for hop in meta.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
     while hops and _within(_address(found), trusted):
         hop = _address(hops.pop())
         if hop is None:

@@ -6,17 +6,17 @@ columns travel as binary arrays (as text they cost ten times as much to write), 
 prepared statement is run for each row.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-import orjson
 import psycopg
 from django.db import connection
 from django.db.models import DateTimeField, Field, ForeignKey, JSONField, Model, UUIDField
+
+from hub.lib.compact import compact
 
 Row = tuple[Any, ...]
 #: On PostgreSQL the defaults and a list per column, on SQLite a tuple per row.
@@ -114,7 +114,8 @@ class Insert:
         if not self._once:
             return ""
         given = ", ".join(f"{name} = excluded.{name}" for name in self._overwrite)
-        return f"ON CONFLICT ({', '.join(self._once)}) DO {f'UPDATE SET {given}' if given else 'NOTHING'}"
+        deed = " ".join(("UPDATE SET", given)) if given else "NOTHING"
+        return f"ON CONFLICT ({', '.join(self._once)}) DO {deed}"
 
 
 def _kind(field: "Field[Any, Any]") -> str:
@@ -136,15 +137,7 @@ def _preparation(field: "Field[Any, Any]") -> Callable[[Sequence[Any]], Sequence
 
 
 def _json_texts(values: Iterable[Any]) -> list[str | None]:
-    return [None if value is None else _json_text(value) for value in values]
-
-
-def _json_text(value: Any) -> str:
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:
-        # Whole numbers past 64 bits.
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return [None if value is None else compact(value).decode() for value in values]
 
 
 def _hex_texts(values: Iterable[UUID | None]) -> list[str | None]:

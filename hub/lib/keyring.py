@@ -78,6 +78,16 @@ def new_key() -> str:
     return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
 
 
+def key_of(token: str) -> str:
+    """Return the id of the key that ``token`` was encrypted with."""
+    return token.split(".", 2)[1] if token.count(".") >= 2 else ""
+
+
+def is_lost(token: str) -> bool:
+    """Whether the operator said that the key of ``token`` is gone for good (HUB_LOST_KEYS)."""
+    return key_of(token) in settings.HUB.lost_keys
+
+
 def keyring() -> Keyring:
     """Return the keyring of the settings."""
     return _keyring(tuple(settings.HUB.encryption_keys))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.migrations.operations import AddIndex
+from django.db.migrations.operations import AddIndex, AlterField
 
 
 class AddIndexQuietly(AddIndex):
@@ -21,3 +21,55 @@ class AddIndexQuietly(AddIndex):
             schema_editor.add_index(model, self.index, concurrently=True)
         else:
             schema_editor.add_index(model, self.index)
+
+
+class Widen(AlterField):
+    """Let a text be longer: PostgreSQL notes it without touching a row, and old code writes as before."""
+
+
+class AlterWords(AlterField):
+    """Keep up with a field's help text, name for people or choices: no column is touched."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Do nothing."""
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Do nothing."""
+
+
+class DropIndexOf(AlterField):
+    """Drop a field's own index (its ``db_index``) and nothing else, without holding up writes.
+
+    Django's own way makes a foreign key anew, which reads the whole table, and on SQLite copies it.
+    The migration must say ``atomic = False``.
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Drop it; where it is gone already there is nothing to do."""
+        model = from_state.apps.get_model(app_label, self.model_name)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model):
+            return
+        quiet = " CONCURRENTLY" if schema_editor.connection.vendor == "postgresql" else ""
+        for name in _own_indexes(schema_editor.connection, model, self.name):
+            schema_editor.execute(f"DROP INDEX{quiet} IF EXISTS {schema_editor.quote_name(name)}")
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Build it again."""
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            schema_editor.execute(
+                schema_editor._create_index_sql(model, fields=[model._meta.get_field(self.name)])
+            )
+
+
+def _own_indexes(connection: Any, model: Any, field_name: str) -> list[str]:
+    """Return the indexes over this field alone that no ``Meta`` names."""
+    column = model._meta.get_field(field_name).column
+    named = {index.name for index in model._meta.indexes}
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, model._meta.db_table)
+    return [
+        name
+        for name, facts in found.items()
+        if facts["index"] and not facts["unique"] and facts["columns"] == [column] and name not in named
+    ]

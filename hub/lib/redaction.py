@@ -47,6 +47,7 @@ _SUSPICIOUS = (
     *("bearer", "jwt", "verifier", "pin", "cvc", "cvv", "otp", "code", "webhook"),
 )
 _JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.){1,80})"(\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?$)|-?\d[\d.eE+-]*)')
+_JSON_NAME = re.compile(r'"([^"]*)"\s*:')
 _XML_PAIR = re.compile(r"<([\w:.-]{1,80})((?:\s[^<>]*)?)>([^<>]+)(?=<|$)")
 _PART_PAIR = re.compile(r'(name="([^"]{1,80})"[^\n]*\r?\n(?:[^\n]+\r?\n)*\r?\n)(.*?)(?=\r?\n--|$)', re.DOTALL)
 _TEXTUAL = re.compile(r"json|xml|text|html|javascript|urlencoded|graphql|yaml|csv|multipart", re.IGNORECASE)
@@ -90,15 +91,20 @@ class Redactor:
 
     def headers(self, values: Mapping[str, str]) -> dict[str, str]:
         """Return headers whose secret values are masked; of Authorization the scheme stays."""
-        return {self.text(str(name)): self._header(str(name), str(value)) for name, value in values.items()}
+        shown = {str(name): self._header(str(name), str(value)) for name, value in values.items()}
+        # Looked at once for all: a delivery has a dozen headers, a secret dozens of forms.
+        whole = "\n".join((*shown, *shown.values()))
+        if self.text(whole) == whole:
+            return shown
+        return {self.text(name): self.text(value) for name, value in shown.items()}
 
     def body(self, value: bytes, content_type: str) -> str:
         """Return a body as text: masked, and cut with a note; a binary one is only described."""
-        kind = self.text(str(content_type or "")).partition(";")[0].strip().lower()
+        kind = str(content_type or "").partition(";")[0].strip().lower()
         if not value:
             return ""
         if b"\x00" in value[:65536] or not (_TEXTUAL.search(kind) or _is_utf8(value)):
-            return f"[{len(value):,} bytes of {kind or 'binary data'}, not shown]"
+            return f"[{len(value):,} bytes of {self.text(kind) or 'binary data'}, not shown]"
         whole = value.decode("utf-8", "replace")
         if len(whole) <= self.max_body:
             return _by_name(self.text(whole), kind)
@@ -111,10 +117,10 @@ class Redactor:
         low = name.lower()
         if low in ("authorization", "proxy-authorization"):
             scheme, _, rest = value.partition(" ")
-            return f"{self.text(scheme)} {MASK}" if rest else MASK
+            return f"{scheme} {MASK}" if rest else MASK
         if means_secret(name, value) and low not in ("www-authenticate", "idempotency-key"):
             return MASK
-        return self.url(value) if "://" in value else self.text(value)
+        return self.url(value) if "://" in value else value
 
 
 def means_secret(name: str, value: Any = "") -> bool:
@@ -239,6 +245,9 @@ def _by_group(number: int, change: Callable[[re.Match[str]], str]) -> Callable[[
 
 
 def _masked_json(text: str) -> str:
+    # Names are looked at before anything is read: most bodies hold none that means a secret.
+    if "\\" not in text and not any(_hidden_in_json(name) for name in set(_JSON_NAME.findall(text))):
+        return text
     try:
         data = orjson.loads(text)
         hidden, masked = _hide(data)
@@ -281,7 +290,11 @@ def _hide(data: Any) -> tuple[Any, bool]:
 
 
 def _to_hide(name: str, value: Any) -> bool:
-    return value not in ("", None, [], {}) and name.lower() not in _FIELD_NAMES and means_secret(name, value)
+    return value not in ("", None, [], {}) and _hidden_in_json(name) and means_secret(name, value)
+
+
+def _hidden_in_json(name: str) -> bool:
+    return _is_secret_name(name) and name.lower() not in _FIELD_NAMES
 
 
 def _masked_pairs(query: str) -> str:

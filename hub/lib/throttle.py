@@ -14,6 +14,7 @@ from limits.storage import Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter, RateLimiter, SlidingWindowCounterRateLimiter
 
 from hub.lib.shared import Absence, patience
+from hub.lib.windows import WindowStorage
 
 logger = logging.getLogger(__name__)
 #: Up to here each call is remembered and the limit is exact; above, two counters approximate it.
@@ -97,5 +98,6 @@ def _limiter(redis_url: str, exact: bool) -> RateLimiter:
 
 @lru_cache(maxsize=2)
 def _storage(redis_url: str) -> Storage:
-    options = patience() if redis_url else {}
-    return cast(Storage, storage_from_string(redis_url or "memory://", wrap_exceptions=True, **options))
+    if not redis_url:
+        return WindowStorage(MOST_CALLERS)
+    return cast(Storage, storage_from_string(redis_url, wrap_exceptions=True, **patience()))

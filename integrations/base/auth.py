@@ -31,6 +31,8 @@ class AuthScheme:
     fields: tuple[Field, ...] = ()
     #: How the hub gets an access token for this scheme; None: it needs none.
     token: "TokenGrant | None" = None
+    #: Days after which the provider ends every secret of this scheme; 0: it does not.
+    lifetime_days: int = 0
 
     def apply(self, request: Outgoing, credentials: Credentials) -> None:
         """Add to ``request`` what proves who we are."""

@@ -1,5 +1,6 @@
 """Performs a provider's declared connection test."""
 
+from hub.lib.outbound import Response
 from integrations.base.errors import IntegrationError, PermanentError
 from integrations.base.provider import ConnectionTest, Context, Provider, search
 from integrations.base.results import Result
@@ -26,11 +27,11 @@ def _perform(provider: Provider, test: ConnectionTest, ctx: Context) -> Result:
         check=False,
     )
     if response.status in test.ok_status and test.ok_body in response.text:
-        try:
-            account = search(test.account, response.json()) if test.account else None
-        except ValueError:
-            account = None
-        return Result(external_id="" if account is None else str(account), message="The connection works.")
+        return Result(
+            external_id=_read(test.account, response),
+            message="The connection works.",
+            account_id=_read(test.identity, response),
+        )
     hint = test.hints.get(response.status, "")
     try:
         provider.classify(response)
@@ -42,3 +43,11 @@ def _perform(provider: Provider, test: ConnectionTest, ctx: Context) -> Result:
         hint=hint or "Check the address: something else may answer in its place.",
         status=response.status,
     )
+
+
+def _read(expression: str, response: Response) -> str:
+    try:
+        found = search(expression, response.json()) if expression else None
+    except ValueError:
+        found = None
+    return "" if found is None else str(found)

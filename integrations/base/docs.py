@@ -61,7 +61,10 @@ def _sections(provider: Provider) -> Iterator[str]:
     yield f"- Category: {CATEGORIES[provider.category]}; slug: `{provider.slug}`"
     yield f"- API: <{provider.docs_url}>"
     yield f"- Addresses: {', '.join(f'`{url}`' for url in provider.base_urls.values())}"
-    yield f"- Limit unless set otherwise: {limit.count} requests per {limit.seconds} s\n"
+    yield f"- Limit unless set otherwise: {limit.count} requests per {limit.seconds} s"
+    for told in provider.limit_headers:
+        yield f"- Waits where `{told.remaining}` says 0, until `{told.reset}` ({told.form})"
+    yield ""
     for scheme in provider.auth:
         yield f"### {provider.name}: fields ({scheme.label})\n"
         fields = provider.fields_for(scheme.key)

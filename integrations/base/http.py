@@ -5,7 +5,6 @@ authentication, turns answers that are no success into the errors of ``integrati
 and keeps a redacted copy of every exchange for the integration log.
 """
 
-import json as jsonlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +12,10 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from hub.lib import outbound, tracing
+from hub.lib.compact import compact
 from hub.lib.redaction import Redactor
-from integrations.base.errors import PermanentError, TransientError
+from integrations.base.errors import PermanentError, RateLimited, TransientError
+from integrations.base.limits import LimitHeaders, told_wait
 
 #: A send function: what the door is to this client. Tests and the preview put their own here.
 Transport = Callable[["Outgoing", outbound.Policy], "outbound.Response"]
@@ -35,7 +36,7 @@ def through_door(outgoing: Outgoing, policy: outbound.Policy) -> outbound.Respon
     return outbound.send(outgoing.method, outgoing.url, outgoing.headers, outgoing.body, policy)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Exchange:
     """One request and its answer, redacted, as the integration log keeps it."""
 
@@ -68,6 +69,9 @@ class Http:
     default_headers: Mapping[str, str] = field(default_factory=dict)
     renew: Callable[[], bool] | None = None
     exchanges: list[Exchange] = field(default_factory=list)
+    limit_headers: Sequence[LimitHeaders] = ()
+    #: Seconds that the provider's limit asks to wait, by the headers of the latest answer; 0: none.
+    wait: float = 0.0
 
     def get(self, path: str, **options: Any) -> outbound.Response:
         """GET; see ``request``."""
@@ -112,7 +116,7 @@ class Http:
         """
         outgoing = Outgoing(method, self._url(path, host, params), dict(self.default_headers))
         if json is not None:
-            outgoing.body = jsonlib.dumps(json, separators=(",", ":"), ensure_ascii=False).encode()
+            outgoing.body = compact(json)
             outgoing.headers["Content-Type"] = "application/json"
         elif form is not None:
             outgoing.body = urlencode(list(flatten(form))).encode()
@@ -122,8 +126,17 @@ class Http:
         outgoing.headers.update(headers or {})
         response = self._send_authorized(outgoing, auth)
         if check:
-            self.classify(response)
+            self._check(response)
         return response
+
+    def _check(self, response: outbound.Response) -> None:
+        """Raise what an answer that is no success means; a limit without a time takes that of the headers."""
+        try:
+            self.classify(response)
+        except RateLimited as error:
+            if error.retry_after is None and self.wait:
+                error.retry_after = self.wait
+            raise
 
     def send_raw(self, outgoing: Outgoing) -> outbound.Response:
         """Send a request that somebody else (an SDK) built and signed; nothing is added or checked."""
@@ -167,6 +180,8 @@ class Http:
             self._keep(outgoing, None, started, str(error))
             kind = TransientError if error.retryable else PermanentError
             raise kind(str(error), hint=error.hint) from error
+        if self.limit_headers:
+            self.wait = told_wait(self.limit_headers, response.status, response.headers)
         self._keep(outgoing, response, started, "")
         return response
 

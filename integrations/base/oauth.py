@@ -32,6 +32,9 @@ ASSERTION_LIFETIME = 240
 #: Errors of RFC 6749 §4.1.2.1 that pass by themselves.
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 
+#: What token answers call the seconds that a refresh token is good for.
+REFRESH_LIFETIMES = ("refresh_token_expires_in", "refresh_expires_in", "x_refresh_token_expires_in")
+
 logger = logging.getLogger(__name__)
 
 
@@ -61,6 +64,8 @@ class TokenSet:
     expires_at: float | None = None
     scope: str = ""
     account: str = ""
+    #: When the refresh token ends, after which somebody must sign in again; None where it was not said.
+    refresh_expires_at: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The form that the credential keeps."""
@@ -159,7 +164,14 @@ def _token_set(grant: TokenGrant, token: Mapping[str, Any], old_refresh: str) ->
         expires_at=_expiry(token.get("expires_in")),
         scope=str(token.get("scope") or ""),
         account="" if account is None else str(account),
+        refresh_expires_at=_refresh_expiry(token),
     )
+
+
+def _refresh_expiry(token: Mapping[str, Any]) -> float | None:
+    """RFC 6749 names no lifetime of refresh tokens; these names are what providers use."""
+    said = (token.get(name) for name in REFRESH_LIFETIMES)
+    return next((at for at in map(_expiry, said) if at is not None), None)
 
 
 def _expiry(seconds: Any) -> float | None:

@@ -19,6 +19,7 @@ from integrations.base.auth import AuthScheme
 from integrations.base.errors import IntegrationError
 from integrations.base.fields import Field
 from integrations.base.http import Http
+from integrations.base.limits import LimitHeaders
 from integrations.base.responses import classify_by_status
 from integrations.base.results import Page, Result
 from integrations.base.webhooks import Webhook
@@ -85,12 +86,21 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """Something that can be read page by page: ``read(ctx, cursor, since)`` gives a Page."""
+    """Something that can be read page by page: ``read(ctx, cursor, since)`` gives a Page.
+
+    ``deleted`` and ``modified`` (JMESPath over a row) say whether it was deleted there, and when it was
+    changed. ``told_by`` and ``gone_by`` are the types of webhooks (``hubspot.contact.*``) that tell of a
+    change, and of a deletion of the object that is their subject.
+    """
 
     name: str
     label: str
     read: Callable[[Context, str | None, datetime | None], Page]
     page_size: int = 100
+    deleted: str = ""
+    modified: str = ""
+    told_by: tuple[str, ...] = ()
+    gone_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +108,8 @@ class ConnectionTest:
     """One harmless request that proves address and credential, as data.
 
     ``ok_status`` are the statuses that prove it; ``ok_body`` must stand in the answer if given;
-    ``account`` (JMESPath) names the connected account; ``hints`` says per status what to do.
+    ``account`` (JMESPath) names the connected account; ``identity`` (JMESPath) is its id at the provider,
+    by which another account is told (the name, if there is none); ``hints`` says per status what to do.
     """
 
     method: str = "GET"
@@ -110,6 +121,7 @@ class ConnectionTest:
     ok_status: tuple[int, ...] = (200,)
     ok_body: str = ""
     account: str = ""
+    identity: str = ""
     hints: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -142,12 +154,17 @@ class Provider:
     actions: tuple[Action, ...] = ()
     pulls: tuple[Pull, ...] = ()
     rate_limit: RateLimit = RateLimit(10, 1)
+    #: How answers tell what is left of the provider's limits; Retry-After is read everywhere.
+    limit_headers: tuple[LimitHeaders, ...] = ()
     max_in_flight: int = 8
     timeout: float = 30.0
     headers: Mapping[str, str] = field(default_factory=dict)
     classify: Callable[[outbound.Response], None] = classify_by_status
     webhook: Webhook | None = None
     colour: str = "#5b6472"
+    #: The part of the hub that makes and keeps its integrations (``subscription``): they have their page
+    #: there (the admin's ``<managed_by>_of``, by the integration's id), and no catalogue offers it.
+    managed_by: str = ""
     #: Where machine-readable descriptions name the provider otherwise than its slug.
     contract: str = ""
     #: Path pattern (``/services/*``) → why those descriptions do not hold such requests.

@@ -2,7 +2,7 @@
 
 import email.utils
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 import jmespath
 
@@ -54,6 +54,32 @@ def classifier(
         if 300 <= status < 400:
             return PermanentError(said + " Redirects to elsewhere are not followed.", status=status)
         return PermanentError(said, status=status)
+
+    return classify
+
+
+def receiver_classifier(
+    *, gone: str, look: str, auth: frozenset[int] = frozenset(), final: Container[int] = ()
+) -> Callable[[Response], None]:
+    """Return what reads the answers of somebody who receives webhooks (Standard Webhooks' table of answers).
+
+    410 is the last word, and ``gone`` says what to do then; so is an answer among ``final``. Whatever
+    else is refused may pass at a later try; ``look`` says where the reason may stand.
+    """
+    by_status = classifier(auth=auth)
+
+    def classify(response: Response) -> None:
+        try:
+            by_status(response)
+        except PermanentError as error:
+            raise _refined(error, response.status) from None
+
+    def _refined(error: PermanentError, status: int) -> IntegrationError:
+        if status == 410:
+            return PermanentError(error.message, status=status, hint=gone)
+        if status in final:
+            return error
+        return TransientError(error.message, status=status, hint=look)
 
     return classify
 

@@ -18,6 +18,8 @@ class Result:
     data: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: Of a connection test: what tells the connected account from another, where its label does not.
+    account_id: str = ""
 
     def masked(self, hide: Callable[[str], str]) -> "Result":
         """Return it with every text passed through ``hide``: a provider may repeat a secret in its answer."""

@@ -66,5 +66,6 @@ def sample_context(
         redactor=Redactor([*secrets.values(), ACCESS_TOKEN]),
         transport=transport,
         default_headers=provider.headers,
+        limit_headers=provider.limit_headers,
     )
     return Context(settings, secrets, http, idempotency_key, now or datetime.now(UTC))

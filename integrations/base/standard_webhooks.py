@@ -11,6 +11,8 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -64,6 +66,21 @@ def sign(message_id: str, timestamp: int, body: bytes, keys: Iterable[str]) -> d
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": " ".join(_signature(key, content) for key in keys),
+    }
+
+
+def message(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event (id, type, subject, source, time, data) in the form that the specification advises.
+
+    ``id`` is the event's, the same however often the event is sent: receivers know repetitions by it.
+    """
+    return {
+        "id": event["id"],
+        "type": event["type"],
+        "timestamp": event["time"],
+        "subject": event["subject"],
+        "source": event["source"],
+        "data": event["data"],
     }
 
 
@@ -125,6 +142,7 @@ def _content(message_id: str, stamp: str, body: bytes) -> bytes:
     return f"{message_id}.{stamp}.".encode("utf-8", "replace") + body
 
 
+@lru_cache(maxsize=256)
 def _secret(key: str) -> bytes:
     raw = _decode(key.removeprefix(SECRET))
     if not raw:
@@ -132,6 +150,7 @@ def _secret(key: str) -> bytes:
     return raw
 
 
+@lru_cache(maxsize=256)
 def _private(key: str) -> Ed25519PrivateKey:
     raw = _decode(key.removeprefix(PRIVATE))
     if len(raw) != 64:

@@ -3,6 +3,8 @@
 import json
 import logging
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -10,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from hub.lib import logs
 from hub.lib.redaction import Redactor
 
+ROOT = Path(__file__).parents[3]
 SECRET = "xoxb-0000-not-a-real-token"
 
 
@@ -100,3 +103,14 @@ def test_traffic_is_told_only_when_asked_for():
     quiet, told = (logs.logging_config("json", "INFO", wanted)["loggers"] for wanted in (False, True))
     assert quiet["hub.traffic"]["level"] == "WARNING"
     assert told["hub.traffic"]["level"] == "INFO"
+
+
+def test_an_error_is_told_to_the_log_alone(settings: Any) -> None:
+    """Trackers and mails take the values of every frame along, secrets in the clear among them."""
+    assert list(settings.ADMINS) == []
+    for form in logs.FORMATS:
+        config = logs.logging_config(form, "INFO", True)
+        assert set(config["handlers"]) == {"console"}
+        assert config["handlers"]["console"]["class"] == "logging.StreamHandler"
+    lock = (ROOT / "requirements.lock").read_text()
+    assert not [name for name in ("sentry-sdk", "rollbar", "bugsnag", "newrelic") if f"\n{name}==" in lock]

@@ -1,0 +1,37 @@
+"""How the hub talks to its database, whichever it is: options beside what HUB_DATABASE_URL says."""
+
+from typing import Any
+
+_SQLITE: dict[str, Any] = {
+    # Every writing transaction takes the write lock at its start, so that none fails half way.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    # FULL: what is committed survives a power cut. Accepted means durable.
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;",
+}
+#: A server that vanished without a word is given up after seconds; the system alone would wait for minutes.
+_POSTGRESQL: dict[str, Any] = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 20_000,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+}
+
+
+def tuned(address: dict[str, Any]) -> dict[str, Any]:
+    """Return Django's settings of a database with the hub's options; those of its URL win (PostgreSQL)."""
+    if address["ENGINE"] == "django.db.backends.sqlite3":
+        more: dict[str, Any] = {"OPTIONS": _SQLITE}
+    else:
+        more = {"OPTIONS": {**_POSTGRESQL, **address.get("OPTIONS", {})}, "CONN_HEALTH_CHECKS": True}
+    # Also with SQLite: opening and closing a database in WAL mode costs more than most requests.
+    return {**address, **more, "CONN_MAX_AGE": 600}
+
+
+def replica(address: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a copy that is only read: given up sooner, for there is another one."""
+    settings = tuned(address)
+    settings["OPTIONS"] = {**settings["OPTIONS"]}
+    if address["ENGINE"] != "django.db.backends.sqlite3":
+        settings["OPTIONS"] |= {"connect_timeout": 2, "options": "-c default_transaction_read_only=on"}
+    return {**settings, "TEST": {"MIRROR": "default"}}
