@@ -1,18 +1,26 @@
 """What is done with an Epic server: create, read, search, and prove the connection."""
 
-import json
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from pydantic import Field
 
 from integrations.base.capabilities import Identifier, Input
-from integrations.base.errors import PermanentError, Rejected, TransientError
-from integrations.base.provider import Context, action
+from integrations.base.errors import PermanentError, Rejected
+from integrations.base.provider import Context, Outcome, action, batch_action
 from integrations.base.results import Result
-from integrations.epic_fhir.resources import Gender, ObservationInput, PatientInput, validated
-
-FHIR_JSON = "application/fhir+json"
+from integrations.epic_fhir.bundles import BUNDLE, upsert
+from integrations.epic_fhir.client import fhir_json, id_in, post
+from integrations.epic_fhir.resources import (
+    Gender,
+    KnownObservation,
+    KnownPatient,
+    ObservationInput,
+    PatientInput,
+    validated,
+)
 
 
 class ResourceId(Input):
@@ -52,6 +60,20 @@ def create_observation(ctx: Context, data: ObservationInput) -> Result:
     return _create(ctx, validated(data.as_resource(ctx.idempotency_key)))
 
 
+@batch_action("epic_fhir.patient.upsert", "Create or update patients", KnownPatient, size=BUNDLE)
+def upsert_patients(ctx: Context, inputs: Sequence[KnownPatient]) -> list[Outcome]:
+    """Create patients, or update those with the same identifier, in one bundle; a bad one fails alone."""
+    return upsert(ctx, [(one, one.as_resource) for one in inputs])
+
+
+@batch_action("epic_fhir.observation.upsert", "Create or update observations", KnownObservation, size=BUNDLE)
+def upsert_observations(ctx: Context, inputs: Sequence[KnownObservation]) -> list[Outcome]:
+    """Create observations, or update those with the same identifier, in one bundle; a bad one fails alone."""
+    return upsert(
+        ctx, [(one, partial(one.as_resource, one.identifier, one.identifier_system)) for one in inputs]
+    )
+
+
 @action("epic_fhir.patient.read", "Read a patient", ResourceId)
 def read_patient(ctx: Context, data: ResourceId) -> Result:
     """Read one patient by FHIR id."""
@@ -84,21 +106,15 @@ def matches(bundle: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 def _create(ctx: Context, resource: dict[str, Any]) -> Result:
     kind = resource["resourceType"]
-    response = ctx.http.post(
-        f"/{kind}",
-        body=json.dumps(resource, separators=(",", ":"), ensure_ascii=False).encode(),
-        headers={"Content-Type": FHIR_JSON, "X-Request-Id": ctx.idempotency_key},
-    )
-    # …/Patient/<id>, or …/Patient/<id>/_history/<version>
-    _, found, rest = response.headers.get("location", "").rpartition(f"{kind}/")
-    made = rest.partition("/")[0] if found else ""
+    response = post(ctx, f"/{kind}", resource)
+    made = id_in(response.headers.get("location", ""), kind)
     if not made and response.body:
-        made = str(_json(response).get("id", ""))
+        made = str(fhir_json(response).get("id", ""))
     return Result(external_id=made)
 
 
 def _read(ctx: Context, kind: str, key: str) -> Result:
-    resource = _json(ctx.http.get(f"/{kind}/{quote(key, safe='')}"))
+    resource = fhir_json(ctx.http.get(f"/{kind}/{quote(key, safe='')}"))
     return Result(external_id=str(resource.get("id", "")), data={"resource": resource})
 
 
@@ -106,24 +122,14 @@ def _search(ctx: Context, kind: str, data: Input) -> Result:
     params = {name: value for name, value in data.model_dump().items() if value}
     if not params:
         raise Rejected("The search names nothing to look for.", fields={"input": "give at least one field"})
-    bundle = _json(ctx.http.get(f"/{kind}", params=params))
+    bundle = fhir_json(ctx.http.get(f"/{kind}", params=params))
     ids = [str(resource.get("id", "")) for resource in matches(bundle, kind)]
     return Result(external_id=ids[0] if len(ids) == 1 else "", data={"total": len(ids), "ids": ids})
 
 
-def _json(response: Any) -> dict[str, Any]:
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise TransientError("The server's answer is not FHIR JSON; something in between may have given it.")
-    return body
-
-
 def test_connection(ctx: Context) -> Result:
     """Prove address and key: the server speaks R4, and a search with our token is answered."""
-    statement = _json(ctx.http.get("/metadata", auth=False))
+    statement = fhir_json(ctx.http.get("/metadata", auth=False))
     version = str(statement.get("fhirVersion", ""))
     if statement.get("resourceType") != "CapabilityStatement" or not version.startswith("4.0"):
         hint = "Enter the address that ends in /api/FHIR/R4."

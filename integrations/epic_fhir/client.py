@@ -10,9 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hub.lib.outbound import Response
 from integrations.base.auth import TokenAuth, TokenGrant
-from integrations.base.errors import AuthError, IntegrationError, PermanentError, Rejected
+from integrations.base.errors import AuthError, IntegrationError, PermanentError, Rejected, TransientError
 from integrations.base.fields import Field
+from integrations.base.provider import Context
 from integrations.base.responses import classifier
+
+FHIR_JSON = "application/fhir+json"
 
 _by_status = classifier(message="error_description || error")
 _SCOPES_HINT = "Add this API to the app on fhir.epic.com and ask the organization to update it."
@@ -26,7 +29,7 @@ def classify(response: Response) -> None:
     try:
         _by_status(response)
     except IntegrationError as error:
-        issues = list(_issues(response))
+        issues = list(_issues_of(response))
         if not issues:
             raise
         error.message = f"The provider answered {response.status}: " + "; ".join(text for _, text in issues)
@@ -40,12 +43,16 @@ def classify(response: Response) -> None:
         raise
 
 
-def _issues(response: Response) -> Iterator[tuple[str, str]]:
-    """Yield (field path, sentence) per issue of an OperationOutcome; the path may be empty."""
+def _issues_of(response: Response) -> Iterator[tuple[str, str]]:
     try:
         body = response.json()
     except ValueError:
-        return
+        return iter(())
+    return issues_of(body)
+
+
+def issues_of(body: Any) -> Iterator[tuple[str, str]]:
+    """Yield (field path, sentence) per issue of an OperationOutcome; the path may be empty."""
     if not isinstance(body, Mapping) or body.get("resourceType") != "OperationOutcome":
         return
     for issue in body.get("issue") or []:
@@ -55,6 +62,32 @@ def _issues(response: Response) -> Iterator[tuple[str, str]]:
         code = f" ({coding['code']})" if coding.get("code") else ""
         where = next(iter(issue.get("expression") or issue.get("location") or []), "")
         yield str(where), f"{text}{code}"
+
+
+def post(ctx: Context, path: str, resource: Mapping[str, Any]) -> Response:
+    """Post a resource as FHIR JSON, marked with the delivery's key."""
+    return ctx.http.post(
+        path,
+        body=json.dumps(resource, separators=(",", ":"), ensure_ascii=False).encode(),
+        headers={"Content-Type": FHIR_JSON, "X-Request-Id": ctx.idempotency_key},
+    )
+
+
+def fhir_json(response: Response) -> dict[str, Any]:
+    """Return the answer's resource; raise TransientError where it is none."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise TransientError("The server's answer is not FHIR JSON; something in between may have given it.")
+    return body
+
+
+def id_in(location: str, kind: str) -> str:
+    """Return the id in …/Patient/<id>, or …/Patient/<id>/_history/<version>; empty where there is none."""
+    _, found, rest = location.rpartition(f"{kind}/")
+    return rest.partition("/")[0] if found else ""
 
 
 def token_endpoint(settings: Mapping[str, Any], get: Callable[[str], bytes]) -> str:

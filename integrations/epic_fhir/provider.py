@@ -10,6 +10,8 @@ from integrations.epic_fhir.actions import (
     search_observations,
     search_patients,
     test_connection,
+    upsert_observations,
+    upsert_patients,
 )
 from integrations.epic_fhir.client import BACKEND, classify
 from integrations.epic_fhir.pulls import pull
@@ -47,11 +49,21 @@ PROVIDER = Provider(
             pattern=r"[A-Za-z_][\w.:-]*=[^\s#]+",
             required=False,
         ),
+        Field(
+            "bundle_type",
+            "Kind of bundle",
+            help="How several resources are written at once. Some servers take batches only.",
+            example="transaction",
+            default="transaction",
+            choices=(("transaction", "Transaction: all or none"), ("batch", "Batch: each by itself")),
+        ),
     ),
     test=test_connection,
     actions=(
         create_patient,
         create_observation,
+        upsert_patients,
+        upsert_observations,
         read_patient,
         read_observation,
         search_patients,

@@ -31,7 +31,7 @@ def pull(name: str, label: str, kind: str) -> Pull:
         following = next((link.get("url") for link in links if link.get("relation") == "next"), None)
         return Page([row for row in matches(bundle, kind) if _changed(row, since)], following)
 
-    return Pull(name, label, read, PAGE)
+    return Pull(name, label, read, PAGE, modified="meta.lastUpdated")
 
 
 def _own_link(ctx: Context, link: str) -> str:

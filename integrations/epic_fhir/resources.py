@@ -16,6 +16,8 @@ from integrations.base.errors import Rejected
 LOINC = "http://loinc.org"
 CATEGORIES = "http://terminology.hl7.org/CodeSystem/observation-category"
 UCUM = "http://unitsofmeasure.org"
+#: What the identifier of an observation is from where the application gives none.
+DELIVERY = "urn:interchange:delivery"
 
 Status = Literal[
     "registered",
@@ -93,7 +95,7 @@ class ObservationInput(Input):
         default_factory=dict, description="Further elements of the FHIR Observation, laid over the rest."
     )
 
-    def as_resource(self, key: str) -> dict[str, Any]:
+    def as_resource(self, key: str, system: str = DELIVERY) -> dict[str, Any]:
         """Return the FHIR Observation; ``key`` marks it, so that a second copy can be recognised."""
         quantity = {"value": self.value, "unit": self.unit, "code": self.unit}
         quantity["system"] = UCUM if self.unit else ""
@@ -101,7 +103,7 @@ class ObservationInput(Input):
             **pruned(
                 {
                     "resourceType": "Observation",
-                    "identifier": [{"system": "urn:interchange:delivery", "value": key}],
+                    "identifier": [{"system": system, "value": key}],
                     "status": self.status,
                     "category": [{"coding": [{"system": CATEGORIES, "code": self.category}]}]
                     if self.category
@@ -118,6 +120,28 @@ class ObservationInput(Input):
             ),
             **self.resource,
         }
+
+
+class KnownPatient(PatientInput):
+    """A person who is found again by an identifier."""
+
+    identifier_system: str = Field(
+        min_length=1, max_length=500, description="What the identifier is from: a URI."
+    )
+    identifier: Identifier = Field(
+        min_length=1, max_length=200, description="Your own number of the person, who is found by it."
+    )
+
+
+class KnownObservation(ObservationInput):
+    """An observation that is found again by an identifier."""
+
+    identifier_system: str = Field(
+        min_length=1, max_length=500, description="What the identifier is from: a URI."
+    )
+    identifier: Identifier = Field(
+        min_length=1, max_length=200, description="Your own number of the observation, which is found by it."
+    )
 
 
 def pruned(value: Any) -> Any:

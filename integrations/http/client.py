@@ -1,6 +1,5 @@
 """Builds, signs and sends one message; says what the receiver's answers mean."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -9,12 +8,12 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.lib.outbound import Response
+from hub.lib.compact import compact
 from integrations.base.auth import AuthScheme, Credentials
-from integrations.base.errors import AuthError, IntegrationError, PermanentError, TransientError
+from integrations.base.errors import AuthError, IntegrationError
 from integrations.base.http import Outgoing
 from integrations.base.provider import Context, action
-from integrations.base.responses import classifier
+from integrations.base.responses import receiver_classifier
 from integrations.base.results import Result
 from integrations.base.standard_webhooks import KeyFormError, sign
 
@@ -23,7 +22,13 @@ ENVELOPE = frozenset({"id", "type", "subject", "source", "time", "timestamp", "d
 #: Refusals of the body itself; sending it again changes nothing.
 REFUSED_BODY = frozenset({400, 406, 413, 414, 415, 422})
 
-_by_status = classifier(auth=frozenset({401}))
+#: A redirect will not pass next time either.
+classify = receiver_classifier(
+    gone="The receiver wants no more messages here: pause the integration or remove its routes.",
+    look="Check the address and the endpoint's own log.",
+    auth=frozenset({401}),
+    final=REFUSED_BODY.union(range(300, 400)),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,7 @@ class OutgoingMessage(BaseModel):
         if self.type and set(given) <= ENVELOPE:
             moment = self.timestamp or given.get("time") or ctx.now.isoformat()
             given = {"type": self.type, "timestamp": moment, "data": self.data}
-        return json.dumps(given, separators=(",", ":"), ensure_ascii=False).encode()
+        return compact(given)
 
 
 @action("http.send", "Send a message", OutgoingMessage, whole_event=True)
@@ -111,24 +116,3 @@ def _day(text: str) -> date:
 def _custom_headers(ctx: Context) -> dict[str, str]:
     pairs = (entry.partition(":") for entry in ctx.settings.get("headers", []))
     return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def classify(response: Response) -> None:
-    """Raise the right IntegrationError for an answer that is no success.
-
-    410 means that nothing is wanted there any more. A refused body and a redirect will not pass
-    next time either; every other failure may (the specification's table of answers).
-    """
-    try:
-        _by_status(response)
-    except PermanentError as error:
-        raise _refined(error, response.status) from None
-
-
-def _refined(error: PermanentError, status: int) -> IntegrationError:
-    if status == 410:
-        hint = "The receiver wants no more messages here: pause the integration or remove its routes."
-        return PermanentError(error.message, status=status, hint=hint)
-    if status in REFUSED_BODY or 300 <= status < 400:
-        return error
-    return TransientError(error.message, status=status, hint="Check the address and the endpoint's own log.")

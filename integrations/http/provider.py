@@ -2,6 +2,7 @@
 
 from integrations.base.auth import AuthScheme, BasicAuth, HeaderAuth
 from integrations.base.fields import Field
+from integrations.base.limits import LimitHeaders, Reset
 from integrations.base.provider import Provider, RateLimit
 from integrations.base.standard_webhooks import new_signing_key
 from integrations.http.client import NamedHeader, classify, connection_test, send
@@ -129,6 +130,11 @@ PROVIDER = Provider(
     test=connection_test,
     actions=(send,),
     rate_limit=RateLimit(20, 1),
+    limit_headers=(
+        # As GitHub and many others have them, and as the IETF's draft had them.
+        LimitHeaders("X-RateLimit-Remaining", "X-RateLimit-Reset", Reset.NUMBER),
+        LimitHeaders("RateLimit-Remaining", "RateLimit-Reset", Reset.NUMBER),
+    ),
     classify=classify,
     webhook=WEBHOOK,
 )

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from hub.lib.outbound import Response
+from integrations.base.batches import apart, waves
 from integrations.base.capabilities import Input
 from integrations.base.errors import AuthError, PermanentError, RateLimited, Rejected, TransientError
 from integrations.base.provider import Context, Outcome
@@ -61,21 +62,9 @@ def _text(value: Any) -> str:
 def upsert(ctx: Context, kind: str, rows: Sequence[Row]) -> list[Outcome]:
     """Create or update up to 100 objects of a kind; one outcome per row, in order."""
     outcomes: dict[int, Outcome] = {}
-    for wave in _waves(rows):
-        outcomes |= _send(ctx, kind, wave)
+    for wave in waves(row.key.lower() for row in rows):
+        outcomes |= apart(lambda part: _send(ctx, kind, {at: rows[at] for at in part}), wave)
     return [outcomes[position] for position in range(len(rows))]
-
-
-def _waves(rows: Sequence[Row]) -> list[dict[int, Row]]:
-    """Part rows so that no key stands twice in one request, which HubSpot refuses as a whole."""
-    waves: list[dict[int, Row]] = []
-    seen: dict[str, int] = {}
-    for position, row in enumerate(rows):
-        turn = seen[row.key.lower()] = seen.get(row.key.lower(), -1) + 1
-        if turn == len(waves):
-            waves.append({})
-        waves[turn][position] = row
-    return waves
 
 
 def _send(ctx: Context, kind: str, wave: Mapping[int, Row]) -> dict[int, Outcome]:
@@ -88,27 +77,19 @@ def _send(ctx: Context, kind: str, wave: Mapping[int, Row]) -> dict[int, Outcome
         }
         for position, row in wave.items()
     ]
-    try:
-        response = ctx.http.post(f"{objects(ctx)}/{kind}/batch/upsert", json={"inputs": inputs})
-    except PermanentError as error:
-        if error.status != 400:
-            raise
-        if len(wave) == 1:
-            return dict.fromkeys(wave, error)
-        # One row spoils the batch and HubSpot need not say which: halve until it stands alone.
-        entries = list(wave.items())
-        middle = len(entries) // 2
-        return {**_send(ctx, kind, dict(entries[:middle])), **_send(ctx, kind, dict(entries[middle:]))}
+    response = ctx.http.post(f"{objects(ctx)}/{kind}/batch/upsert", json={"inputs": inputs})
     return _outcomes(response.json(), wave)
 
 
 def _outcomes(answer: Mapping[str, Any], wave: Mapping[int, Row]) -> dict[int, Outcome]:
     results, errors = answer.get("results") or [], answer.get("errors") or []
     made: dict[int, Outcome] = {}
+    by_trace = {result.get("objectWriteTraceId"): result for result in results}
     for position, row in wave.items():
-        if refused := [error for error in errors if _is_about(error, position, row)]:
-            made[position] = _row_error(refused[0])
-        elif found := next((result for result in results if _is_of(result, position, row)), None):
+        refused = next((error for error in errors if _is_about(error, position, row)), None)
+        if refused is not None:
+            made[position] = _row_error(refused)
+        elif found := by_trace.get(str(position)) or _named(results, row):
             made[position] = _result(found)
     for position in wave.keys() - made.keys():
         if errors:
@@ -119,11 +100,13 @@ def _outcomes(answer: Mapping[str, Any], wave: Mapping[int, Row]) -> dict[int, O
     return made
 
 
-def _is_of(result: Mapping[str, Any], position: int, row: Row) -> bool:
-    if trace := result.get("objectWriteTraceId"):
-        return bool(trace == str(position))
-    value = (result.get("properties") or {}).get(row.id_property) or ""
-    return bool(value.lower() == row.key.lower())
+def _named(results: Sequence[Mapping[str, Any]], row: Row) -> Mapping[str, Any] | None:
+    """Return the result about ``row`` among those that name no input, by the value that finds the object."""
+    for result in results:
+        value = (result.get("properties") or {}).get(row.id_property) or ""
+        if not result.get("objectWriteTraceId") and value.lower() == row.key.lower():
+            return result
+    return None
 
 
 def _is_about(error: Mapping[str, Any], position: int, row: Row) -> bool:

@@ -2,6 +2,7 @@
 
 from integrations.base.auth import HeaderAuth, TokenAuth, TokenGrant
 from integrations.base.fields import Field
+from integrations.base.limits import LimitHeaders, Reset
 from integrations.base.provider import ConnectionTest, Provider, RateLimit
 from integrations.hubspot.actions import erase_contact, upsert_companies, upsert_contacts, upsert_deals
 from integrations.hubspot.client import classify
@@ -108,6 +109,7 @@ PROVIDER = Provider(
     test=ConnectionTest(
         path="/account-info/v3/details",
         account="portalId && join('', ['Portal ', to_string(portalId)])",
+        identity="portalId",
         hints={
             401: "HubSpot refuses the token. Make a new one in the private app, or connect again.",
             403: "The app lacks a scope. Add the scopes named in the instructions and connect again.",
@@ -126,6 +128,12 @@ PROVIDER = Provider(
     ),
     # The smallest burst limit of any plan.
     rate_limit=RateLimit(100, 10),
+    limit_headers=(
+        # The interval's length: what was used up has come back by then.
+        LimitHeaders(
+            "X-HubSpot-RateLimit-Remaining", "X-HubSpot-RateLimit-Interval-Milliseconds", Reset.MILLISECONDS
+        ),
+    ),
     classify=classify,
     undescribed={
         "/crm/v3/objects/contacts/gdpr-delete": "HubSpot's SDK knows erasure, the description does not.",

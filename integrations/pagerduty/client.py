@@ -1,6 +1,7 @@
 """Regions, the who-am-i test, and what PagerDuty's answers mean."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from hub.lib.outbound import Response
 from integrations.base.errors import AuthError, IntegrationError, PermanentError
@@ -31,8 +32,11 @@ def who_am_i(ctx: Context) -> Result:
     except IntegrationError as error:
         error.hint = _API_HINT if answer.status in (401, 403) else error.hint
         raise
-    account = search("user.email || user.name", _json(answer)) or ""
-    return Result(external_id=str(account), message="PagerDuty knows the API key.")
+    said = _json(answer)
+    account = search("user.email || user.name", said) or ""
+    # A colleague's key is of the same account: its own address tells it from another one.
+    where = urlsplit(str(search("user.html_url", said) or "")).hostname or ""
+    return Result(external_id=str(account), message="PagerDuty knows the API key.", account_id=where)
 
 
 def classify(response: Response) -> None:

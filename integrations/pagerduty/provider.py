@@ -2,6 +2,7 @@
 
 from integrations.base.auth import AuthScheme, HeaderAuth
 from integrations.base.fields import Field
+from integrations.base.limits import LimitHeaders
 from integrations.base.provider import Provider, RateLimit
 from integrations.pagerduty import actions
 from integrations.pagerduty.client import classify, who_am_i
@@ -60,6 +61,7 @@ PROVIDER = Provider(
     test={"token": who_am_i, "events": actions.prove_routing_key},
     actions=(actions.trigger, actions.acknowledge, actions.resolve, actions.record_change),
     rate_limit=RateLimit(120, 60),
+    limit_headers=(LimitHeaders("ratelimit-remaining", "ratelimit-reset"),),
     headers={"Accept": "application/vnd.pagerduty+json;version=2"},
     classify=classify,
     webhook=WEBHOOK,

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from hub.lib.outbound import Response
 from integrations.base.capabilities import Address, EmailMessage
 from integrations.base.errors import AuthError, PermanentError, Rejected
 from integrations.base.provider import Context, Outcome
-from integrations.base.responses import classifier, standard_retry_after
+from integrations.base.responses import classifier
 from integrations.base.results import Result
 
 #: Bytes that one request with contacts may have (6 MB), less some room.
@@ -140,15 +139,7 @@ def _fields(response: Response) -> dict[str, str]:
     return found
 
 
-def _retry_after(response: Response) -> float | None:
-    """Seconds until ``X-RateLimit-Reset`` (Unix time); ``Retry-After`` where it is sent instead."""
-    reset = response.headers.get("x-ratelimit-reset", "").strip()
-    if not reset.isdigit():
-        return standard_retry_after(response)
-    return max(0.0, int(reset) - time.time())
-
-
-_by_status = classifier(message="errors[].message", fields=_fields, retry_after=_retry_after)
+_by_status = classifier(message="errors[].message", fields=_fields)
 
 
 def classify(response: Response) -> None:

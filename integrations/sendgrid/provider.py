@@ -2,6 +2,7 @@
 
 from integrations.base.auth import HeaderAuth
 from integrations.base.fields import Field
+from integrations.base.limits import LimitHeaders, Reset
 from integrations.base.provider import ConnectionTest, Provider, RateLimit
 from integrations.sendgrid.actions import (
     erase_contacts,
@@ -101,6 +102,7 @@ PROVIDER = Provider(
         pull("unsubscribes", "Unsubscribed addresses", "/v3/suppression/unsubscribes"),
     ),
     rate_limit=RateLimit(50, 1),
+    limit_headers=(LimitHeaders("X-RateLimit-Remaining", "X-RateLimit-Reset", Reset.UNIX),),
     classify=classify,
     undescribed={"/v3/recipients/erasejob": "SendGrid describes erasure in a file of its own."},
     webhook=WEBHOOK,

@@ -68,7 +68,8 @@ def find_user(ctx: Context, data: UserLookup) -> Result:
 def test_token(ctx: Context) -> Result:
     """Ask Slack who the token belongs to."""
     said = answer(ctx.http.post("/auth.test", json={}, headers=JSON))
-    return Result(str(said.get("team") or said.get("team_id") or ""), message="The connection works.")
+    label, team = str(said.get("team") or said.get("team_id") or ""), str(said.get("team_id") or "")
+    return Result(label, message="The connection works.", account_id=team)
 
 
 def test_webhook(ctx: Context) -> Result:

@@ -1,7 +1,7 @@
 """What Stripe can be asked to do. Several POSTs of one item each have an idempotency key of their own."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from integrations.base.capabilities import Customer
@@ -14,6 +14,8 @@ from integrations.stripe.webhooks import SIGNING
 
 #: The version whose requests and answers this folder was written for.
 API_VERSION = "2026-10-28.endive"
+#: Stripe keeps events for 30 days; a day is left for reading them.
+EVENTS_KEPT = timedelta(days=29)
 
 
 @action("customer.upsert", "Create or update a customer", Customer, capability=True)
@@ -117,6 +119,41 @@ def read_list(path: str, ctx: Context, cursor: str | None, since: datetime | Non
     rows = _rows(body)
     last = text(rows[-1].get("id")) if rows and body.get("has_more") is True else ""
     return Page(rows, last or None)
+
+
+def read_customers(ctx: Context, cursor: str | None, since: datetime | None) -> Page:
+    """Read customers: all by list; what changed since, and what was deleted, by Stripe's events.
+
+    The list knows only when a customer was created. Events are kept for 30 days, newest first: of a
+    customer that stands in several the first counts. Source: docs.stripe.com/api/events.
+    """
+    if since is None or ctx.now - since > EVENTS_KEPT:
+        page = read_list("/v1/customers", ctx, cursor, None)
+        return Page([{**row, "changed": row.get("created")} for row in page.rows], page.next_cursor)
+    params = {
+        "limit": 100,
+        "starting_after": cursor,
+        "created": {"gte": int(since.timestamp())},
+        "types": [f"customer.{what}" for what in ("created", "updated", "deleted")],
+    }
+    body = answer(ctx.http.get("/v1/events", params=params))
+    events = _rows(body)
+    latest: dict[str, dict[str, Any]] = {}
+    for event in events:
+        customer = (event.get("data") or {}).get("object") or {}
+        gone = {"deleted": True} if event.get("type") == "customer.deleted" else {}
+        latest.setdefault(text(customer.get("id")), {**customer, **gone, "changed": event.get("created")})
+    if cursor:
+        # Older events than those of the page before, maybe of the same customers: ask how they are now.
+        latest = {key: _present(ctx, row) for key, row in latest.items()}
+    last = text(events[-1].get("id")) if events and body.get("has_more") is True else ""
+    return Page(list(latest.values()), last or None)
+
+
+def _present(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
+    if row.get("deleted"):
+        return row
+    return {**answer(ctx.http.get(f"/v1/customers/{row['id']}")), "changed": row["changed"]}
 
 
 def _rows(body: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -8,8 +8,9 @@ from hub.lib.outbound import Response
 from integrations.base.auth import Credentials, HeaderAuth
 from integrations.base.errors import AuthError, IntegrationError, PermanentError, Rejected, TransientError
 from integrations.base.http import Outgoing
-from integrations.base.provider import Context
+from integrations.base.provider import Context, search
 from integrations.base.responses import classifier
+from integrations.base.results import Result
 
 #: Stripe takes keys of up to 255 characters; the rest is for the name of the step.
 LONGEST_KEY = 200
@@ -52,6 +53,23 @@ def answer(response: Response) -> dict[str, Any]:
 def text(value: Any) -> str:
     """Return a value of an answer if it is text, else nothing."""
     return value if isinstance(value, str) else ""
+
+
+def who_am_i(ctx: Context) -> Result:
+    """Read the balance, which every useful key may, and the account that the key belongs to, where it may."""
+    try:
+        live = answer(ctx.http.get("/v1/balance")).get("livemode")
+    except IntegrationError as error:
+        error.hint = _TEST_HINTS.get(error.status or 0, error.hint)
+        raise
+    mode = "live mode" if live else "test mode"
+    try:
+        account = answer(ctx.http.get("/v1/account"))
+    except IntegrationError:
+        # A restricted key need not have the right to see its account; what it is for works all the same.
+        account = {}
+    name = text(search(_NAME, account)) or "account"
+    return Result(f"{name} in {mode}", message="The connection works.", account_id=text(account.get("id")))
 
 
 def classify(response: Response) -> None:
@@ -103,6 +121,11 @@ def _error_object(response: Response) -> Mapping[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
+_NAME = "settings.dashboard.display_name || business_profile.name || email || id"
+_TEST_HINTS = {
+    401: "Stripe does not know this key. Copy it again, or make a new one if it was revoked.",
+    403: "The restricted key needs the right “Balance: read”, which this test uses.",
+}
 _KEY_HINT = "The key is revoked, expired or mistyped. Make a new restricted key in Stripe and enter it here."
 _RIGHTS_HINT = (
     "The restricted key lacks a right, which Stripe's message names. Edit the key in Stripe under "

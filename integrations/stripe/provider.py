@@ -3,9 +3,9 @@
 from functools import partial
 
 from integrations.base.fields import Field
-from integrations.base.provider import ConnectionTest, Provider, Pull, RateLimit
+from integrations.base.provider import Provider, Pull, RateLimit
 from integrations.stripe import actions
-from integrations.stripe.client import StripeKey, classify
+from integrations.stripe.client import StripeKey, classify, who_am_i
 from integrations.stripe.webhooks import WEBHOOK
 
 PROVIDER = Provider(
@@ -50,14 +50,7 @@ PROVIDER = Provider(
             required=False,
         ),
     ),
-    test=ConnectionTest(
-        path="/v1/balance",
-        account="livemode && 'account in live mode' || 'account in test mode'",
-        hints={
-            401: "Stripe does not know this key. Copy it again, or make a new one if it was revoked.",
-            403: "The restricted key needs the right “Balance: read”, which this test uses.",
-        },
-    ),
+    test=who_am_i,
     rate_limit=RateLimit(25, 1),
     classify=classify,
     actions=(
@@ -70,7 +63,15 @@ PROVIDER = Provider(
     ),
     pulls=(
         Pull("stripe.events", "Events of the last 30 days", partial(actions.read_list, "/v1/events")),
-        Pull("stripe.customers", "Customers", partial(actions.read_list, "/v1/customers")),
+        Pull(
+            "stripe.customers",
+            "Customers",
+            actions.read_customers,
+            deleted="deleted",
+            modified="changed",
+            told_by=("stripe.customer.created", "stripe.customer.updated"),
+            gone_by=("stripe.customer.deleted",),
+        ),
     ),
     webhook=WEBHOOK,
 )

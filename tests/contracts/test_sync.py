@@ -7,16 +7,13 @@ from typing import Any
 import pytest
 
 from hub.connections import client
-from hub.connections.models import Integration
-from hub.connections.service import save_integration
 from hub.delivery.models import IntegrationLog, LogKind
 from hub.mapping.models import FieldMapping
 from hub.sync.models import Direction, ExternalLink, Record, RecordType, RunState, Sync, SyncRun
 from hub.sync.records import Given, upsert
 from hub.sync.run import run_until_idle
 from hub.sync.starting import start
-from integrations.base.registry import get_provider
-from integrations.base.samples import sample_values
+from tests.connecting import connected_for_sync
 from tests.factories import OrganizationFactory, RecordTypeFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -60,33 +57,13 @@ def sync(people: RecordType) -> Callable[..., Sync]:
             name=f"{slug} {direction}",
             slug=f"{slug}-{direction}",
             type=people,
-            integration=connect(people, slug),
+            integration=connected_for_sync(people.organization, slug),
             direction=direction,
             action=action,
             mapping=mapping,
         )
 
     return make
-
-
-def connect(people: RecordType, slug: str) -> Integration:
-    known = Integration.objects.filter(organization=people.organization, slug=slug).first()
-    if known is not None:
-        return known
-    provider = get_provider(slug)
-    values, secrets = sample_values(provider.fields_for(""))
-    made = save_integration(
-        people.organization,
-        slug,
-        name=provider.name,
-        slug=slug,
-        auth_key="",
-        values=values | secrets,
-        sandbox=True,
-    )
-    made.quick_delay = 0
-    made.save()
-    return made
 
 
 def go(one: Sync) -> SyncRun:
@@ -149,3 +126,16 @@ def test_stripes_customers_become_records(contracts: Any, people: RecordType, sy
     assert run.created > 0
     go(pull)
     kept(contracts)
+
+
+def test_hubspots_companies_go_both_ways(contracts: Any, people: RecordType, sync: Any):
+    rules = [{"source": "data.email", "target": "domain"}, {"source": "data.name", "target": "name"}]
+    push = sync("hubspot", Direction.PUSH, "company.upsert", rules)
+    upsert(people, [Given(one, {"email": one, "name": "Inc."}) for one in ("a.example", "b.example")])
+    assert go(push).created == 2
+    kept(contracts)
+    assert len(seen(contracts, "/companies/batch/upsert")) == 1
+    pull = sync("hubspot", Direction.PULL, "companies", FROM_HUBSPOT)
+    assert go(pull).rejected == 0
+    kept(contracts)
+    assert seen(contracts, "/objects/companies")

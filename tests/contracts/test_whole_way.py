@@ -19,13 +19,11 @@ from django.conf import settings
 from hub.accounts.models import Organization, Role
 from hub.connections import client
 from hub.connections.models import Integration
-from hub.connections.service import save_integration
 from hub.delivery.models import IntegrationLog, QueueItem, State
 from hub.delivery.worker import Worker, run_embedded
 from hub.events.models import Event, Route, RouteFallback
 from hub.mapping.models import FieldMapping
-from integrations.base.registry import get_provider
-from integrations.base.samples import sample_values
+from tests.connecting import connected
 from tests.factories import MembershipFactory, OrganizationFactory, UserFactory
 from webhooks.models import ReceivedWebhook
 from webhooks.service import create_endpoint
@@ -85,17 +83,7 @@ class Hub:
     worker: Worker
 
     def connect(self, slug: str, auth: str = "") -> Integration:
-        provider = get_provider(slug)
-        values, secrets = sample_values(provider.fields_for(auth))
-        return save_integration(
-            self.organization,
-            slug,
-            name=provider.name,
-            slug=slug.replace("_", "-"),
-            auth_key=auth,
-            values=values | secrets,
-            sandbox=True,
-        )
+        return connected(self.organization, slug, auth)
 
     def route(self, integration: Integration, action: str) -> Route:
         mapping = FieldMapping.objects.create(

@@ -2,11 +2,12 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from integrations.base.connection_tests import prove
-from integrations.base.errors import AuthError, PermanentError, RateLimited, Rejected
+from integrations.base.errors import AuthError, PermanentError, RateLimited, Rejected, TransientError
 from integrations.base.inputs import read_input
 from integrations.base.results import Page, Result
 from integrations.epic_fhir.client import token_endpoint
@@ -120,6 +121,91 @@ def test_a_limit_is_obeyed(door: Door):
     with pytest.raises(RateLimited) as caught:
         run("patient.read", {"id": "p1"})
     assert caught.value.retry_after == 9
+
+
+def known(number: int, **more: Any) -> dict[str, Any]:
+    return {"family": f"F{number}", "identifier_system": "urn:mrn", "identifier": number, **more}
+
+
+def upserted(*rows: dict[str, Any], **settings: Any) -> list[Any]:
+    action = PROVIDER.action("epic_fhir.patient.upsert")
+    assert action.run_many is not None
+    return action.run_many(context(PROVIDER, **settings), [read_input(action.input, row) for row in rows])
+
+
+def written(*responses: dict[str, Any]) -> dict[str, Any]:
+    entries = [{"response": response} for response in responses]
+    return {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
+
+
+def families(sent: Any) -> list[str]:
+    return [entry["resource"]["name"][0]["family"] for entry in sent.json["entry"]]
+
+
+def test_several_patients_go_in_one_transaction_and_are_found_by_their_identifiers(door: Door):
+    made = {"status": "201 Created", "location": f"{BASE}/Patient/e1/_history/1"}
+    door.answer("POST", PATH, json=written(made, {"status": "200", "location": "Patient/e2/_history/7"}))
+    first, second = upserted(known(1), known(2))
+    assert (first.external_id, first.data) == ("e1", {"new": True})
+    assert (second.external_id, second.data) == ("e2", {"new": False})
+    assert (door.last.json["resourceType"], door.last.json["type"]) == ("Bundle", "transaction")
+    assert [entry["request"] for entry in door.last.json["entry"]] == [
+        {"method": "PUT", "url": f"Patient?identifier=urn%3Amrn%7C{number}"} for number in (1, 2)
+    ]
+    assert door.last.header("Content-Type") == "application/fhir+json"
+
+
+def test_the_entry_that_spoils_a_transaction_fails_alone(door: Door):
+    said = outcome("No such town", "59188", "Bundle.entry[1].resource.address[0].city")
+    door.answer("POST", PATH, 422, json=said, times=1)
+    door.answer("POST", PATH, json=written({"status": "201"}, {"status": "201"}))
+    first, second, third = upserted(known(1), known(2), known(3))
+    assert isinstance(second, Rejected)
+    assert second.fields == {"address[0].city": "No such town (59188)"}
+    assert (type(first), type(third)) == (Result, Result)
+    assert [families(sent) for sent in door.requests] == [["F1", "F2", "F3"], ["F1", "F3"]]
+
+
+def test_where_the_server_does_not_name_the_entry_halves_are_sent(door: Door):
+    door.answer("POST", PATH, 400, json=outcome("Something is wrong"), times=1)
+    door.answer("POST", PATH, json=written({"status": "201"}), times=1)
+    door.answer("POST", PATH, 400, json=outcome("Something is wrong"))
+    first, second = upserted(known(1), known(2))
+    assert isinstance(first, Result)
+    assert isinstance(second, PermanentError)
+    assert [families(sent) for sent in door.requests] == [["F1", "F2"], ["F1"], ["F2"]]
+
+
+def test_a_patient_that_is_not_fhir_is_left_out_of_the_transaction(door: Door):
+    door.answer("POST", PATH, json=written({"status": "201"}))
+    bad, good = upserted(known(1, birth_date="1990-13-01"), known(2))
+    assert isinstance(bad, Rejected)
+    assert "Patient.birthDate" in bad.fields
+    assert isinstance(good, Result)
+    assert families(door.last) == ["F2"]
+
+
+def test_an_identifier_stands_once_in_a_transaction(door: Door):
+    door.answer("POST", PATH, json=written({"status": "201"}), times=1)
+    door.answer("POST", PATH, json=written({"status": "200"}))
+    assert len(upserted(known(1), known(1, family="Later"))) == 2
+    assert [families(sent) for sent in door.requests] == [["F1"], ["Later"]]
+
+
+def test_the_entries_of_a_batch_are_answered_each_by_itself(door: Door):
+    bad = {"status": "422 Unprocessable", "outcome": outcome("Bad name", expression="Patient.name")}
+    door.answer("POST", PATH, json=written({"status": "201"}, bad, {"status": "503"}, {"status": "429"}))
+    good, wrong, later, limited = upserted(*map(known, range(4)), bundle_type="batch")
+    assert door.last.json["type"] == "batch"
+    assert isinstance(good, Result)
+    assert wrong.fields == {"Patient.name": "Bad name"}
+    assert (type(later), type(limited)) == (TransientError, TransientError)
+
+
+def test_an_answer_that_leaves_entries_out_is_no_success(door: Door):
+    door.answer("POST", PATH, json=written({"status": "201"}))
+    with pytest.raises(TransientError, match="1 of 2"):
+        upserted(known(1), known(2))
 
 
 def bundle(*ids: str, following: str = "", stamps: dict | None = None) -> dict:

@@ -121,3 +121,14 @@ def test_what_is_created_fits_fhirs_own_schema_of_r4(door: Door, action: str):
 def test_the_sandbox_answers_with_real_bundles(action: str):
     (exchange,) = call_fixture(PROVIDER, "actions", action).exchanges
     assert Bundle.model_validate(exchange.body).entry
+
+
+@pytest.mark.parametrize("action", ["epic_fhir.patient.upsert", "epic_fhir.observation.upsert"])
+def test_a_transaction_reads_back_the_same(door: Door, action: str):
+    found, fixture = PROVIDER.action(action), call_fixture(PROVIDER, "actions", action)
+    answer = {"entry": [{"response": {"status": "200 OK"}}]}
+    door.answer("POST", lambda sent: True, json=answer)
+    found.run(context(PROVIDER), read_input(found.input, fixture.input))
+    bundle = Bundle.model_validate(door.last.json)
+    assert json.loads(bundle.model_dump_json()) == door.last.json
+    assert bundle.type == "transaction"

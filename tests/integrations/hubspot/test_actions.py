@@ -222,8 +222,14 @@ def test_what_changed_is_searched_oldest_first(door: Door):
     door.answer("POST", search, json={"results": [row(2)]})
     page = read(None, datetime(2026, 11, 1, tzinfo=UTC))
     assert page.next_cursor == "1793491200000:100"
-    assert read(page.next_cursor, None).next_cursor is None
-    first, second = (sent.json for sent in door.requests)
+    last = read(page.next_cursor, None).next_cursor
+    assert last == "archived:"
+    gone = {"results": [{"id": "9", "archived": True, "archivedAt": "2026-11-02T10:00:00Z"}, {"id": "8"}]}
+    gone["results"][1] |= {"archived": True, "archivedAt": "2026-10-01T10:00:00Z"}
+    door.answer("GET", "/crm/v3/objects/contacts", json=gone)
+    page = read(last, datetime(2026, 11, 1, tzinfo=UTC))
+    assert ([one["id"] for one in page.rows], page.next_cursor) == (["9"], None)
+    first, second = (sent.json for sent in door.requests[:2])
     assert first["filterGroups"][0]["filters"] == [
         {"propertyName": "lastmodifieddate", "operator": "GTE", "value": "1793491200000"}
     ]

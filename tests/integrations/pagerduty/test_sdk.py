@@ -77,7 +77,8 @@ def test_a_change_is_what_the_sdk_sends(sdk: pagerduty.EventsApiV2Client, wire: 
 
 
 def test_who_am_i_is_what_the_sdk_sends() -> None:
-    hub = Hub((200, {"user": {"email": "ada@example.com"}}))
+    user = {"email": "ada@example.com", "html_url": "https://acme.pagerduty.com/users/P1"}
+    hub = Hub((200, {"user": user}))
     result = prove(PROVIDER, "token", context(hub))
     wire = Wire({"user": {}}, 200)
     pagerduty.RestApiV2Client("y_exampleexample0000", transport=wire.transport).get("/users/me")
@@ -85,4 +86,4 @@ def test_who_am_i_is_what_the_sdk_sends() -> None:
     assert (ours.method, ours.url) == (theirs.method, str(theirs.url))
     for name in ("Authorization", "Accept"):
         assert ours.headers[name] == theirs.headers[name]
-    assert result.external_id == "ada@example.com"
+    assert (result.external_id, result.account_id) == ("ada@example.com", "acme.pagerduty.com")

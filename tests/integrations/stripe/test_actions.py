@@ -2,8 +2,10 @@
 
 import pytest
 
+from integrations.base.connection_tests import prove
 from integrations.base.errors import (
     AuthError,
+    IntegrationError,
     PermanentError,
     RateLimited,
     Rejected,
@@ -252,3 +254,22 @@ def test_events_are_read_page_by_page(door: Door):
 def test_a_key_that_is_no_secret_key_is_refused_in_the_form(key: str):
     with pytest.raises(FieldErrors, match="rk_test_"):
         clean_all(PROVIDER.scheme().fields, {"api_key": key})
+
+
+def test_the_connection_test_names_the_account_where_the_key_may_see_it(door: Door):
+    account = {"id": "acct_1", "business_profile": {"name": "Shop"}, "email": "a@example.com"}
+    door.answer("GET", "/v1/balance", json={"object": "balance", "livemode": True})
+    door.answer("GET", "/v1/account", json=account, times=1)
+    door.answer("GET", "/v1/account", 403, json={"error": {"message": "no right"}})
+    seen = prove(PROVIDER, "api_key", context(PROVIDER))
+    assert (seen.external_id, seen.account_id) == ("Shop in live mode", "acct_1")
+    hidden = prove(PROVIDER, "api_key", context(PROVIDER))
+    assert (hidden.external_id, hidden.account_id) == ("account in live mode", "")
+
+
+@pytest.mark.parametrize(("status", "hint"), [(401, "does not know this key"), (403, "Balance: read")])
+def test_a_refused_key_is_told_with_what_to_do(door: Door, status: int, hint: str):
+    door.answer("GET", "/v1/balance", status, json={"error": {"message": "no"}})
+    with pytest.raises(IntegrationError) as refused:
+        prove(PROVIDER, "api_key", context(PROVIDER))
+    assert hint in refused.value.hint
