@@ -4,21 +4,24 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
-from hub.accounts.access import organizations_for
+from hub.accounts.access import may, organizations_for
 from hub.accounts.models import Role
 from hub.accounts.pages import Deed, HubAdmin, Told
-from hub.connections import connect_views
+from hub.connections import account_views, connect_views, expiry_page
 from hub.connections.check import run_connection_test
 from hub.connections.forms import is_sign_in
 from hub.connections.models import Circuit, Integration, Status
 from hub.lib.html import badge, logo, moment, state_badge
-from integrations.base.registry import providers
+from integrations.base.registry import managed_slugs, providers
+
+#: Kinds of failed tests that need no other setting, but another moment.
+PASSES_BY_ITSELF = ("transient", "rate_limited")
 
 
 class ProviderFilter(DropdownFilter):
@@ -87,6 +90,11 @@ class IntegrationAdmin(HubAdmin):
             path("connect/", page(views.gallery), name="connections_connect"),
             path("connect/<slug:slug>/", page(views.connect), name="connections_connect_provider"),
             path("oauth/callback/", page(views.oauth_callback), name="connections_oauth_callback"),
+            path("expiry/", page(expiry_page.show), name="connections_expiry"),
+            path(
+                "<uuid:object_id>/account/", page(account_views.ask), name="connections_integration_account"
+            ),
+            path("<uuid:object_id>/expiry/", page(expiry_page.enter), name="connections_integration_expiry"),
             # Before the base's own page of the same name: the guided form edits an integration.
             path("<uuid:object_id>/edit/", page(views.edit), name="connections_integration_edit"),
             *super().get_urls(),
@@ -96,6 +104,10 @@ class IntegrationAdmin(HubAdmin):
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         return HttpResponseRedirect(connect_views.gallery_url())
+
+    def kept_at(self, row: Integration) -> str:
+        """The page of the part of the hub that keeps ``row``."""
+        return keeper_url(row)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Removing one is the deed *Disconnect*, which says what goes with it."""
@@ -110,7 +122,23 @@ class IntegrationAdmin(HubAdmin):
             "shown_settings": _shown_settings(row),
             "edit_url": self.url("edit", row.pk),
             "rate": row.rate if provider else None,
+            "expiry": expiry_page.of(row),
+            "remedy": self._remedy(request, row) if row.test_ok is False and provider else None,
         }
+
+    def _remedy(self, request: HttpRequest, row: Integration) -> dict[str, str] | None:
+        """Return the button beside a failed test: what helps by its kind, where the user may do it."""
+        if row.test_kind in PASSES_BY_ITSELF:
+            test = {"url": self.url("do", row.pk, "test"), "label": "Test again", "icon": "network_check"}
+            return test if may(request.user, row.organization, Role.OPERATOR) else None
+        if row.test_kind == "bug" or not may(request.user, row.organization, Role.ADMIN):
+            return None
+        if row.test_kind == "auth" and is_sign_in_integration(row):
+            url = self.url("do", row.pk, "sign-in")
+            return {"url": url, "label": connect_views.sign_in_words(row), "icon": "login"}
+        key = row.test_kind in ("auth", "keyring")
+        label = "Enter the credential again" if key else "Check the settings"
+        return {"link": self.url("edit", row.pk), "label": label, "icon": "key" if key else "tune"}
 
     def do_test(self, request: HttpRequest, row: Integration) -> Told:
         """Run the connection test and tell its outcome."""
@@ -178,6 +206,13 @@ class IntegrationAdmin(HubAdmin):
 def provider_of(row: Integration) -> Any:
     """Return the provider, or None where its code is gone."""
     return providers().get(row.provider_slug)
+
+
+def keeper_url(row: Integration) -> str:
+    """Return the page of the part of the hub that keeps ``row``; empty: people connected it."""
+    if row.provider_slug not in managed_slugs():
+        return ""
+    return reverse(f"admin:{row.provider.managed_by}_of", args=[row.pk])
 
 
 def is_sign_in_integration(row: Integration) -> bool:

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from hub.connections.client import open_connection
-from hub.connections.models import Integration
+from hub.connections.models import Credential, Integration
 from hub.connections.signals import connection_tested
 from hub.lib.keyring import KeyringError
 from integrations.base.connection_tests import prove
@@ -27,6 +27,8 @@ class TestOutcome:
     hint: str = ""
     latency_ms: int = 0
     account: str = ""
+    #: What tells the account from another one; its label where the provider declares no id.
+    account_id: str = ""
     #: Short name of the error's class, as in the log; empty where it worked.
     kind: str = ""
 
@@ -36,32 +38,55 @@ def run_connection_test(
 ) -> TestOutcome:
     """Test ``integration``, keep the outcome with it, and return it. Never raises for a failed test."""
     exchanges: list[Exchange] = []
+    outcome = _tested(integration, exchanges, transport, sandbox_url)
+    stored = outcome.message if outcome.ok else f"{outcome.message} {outcome.hint}".strip()
+    integration.record_test(
+        outcome.ok, stored, outcome.latency_ms, outcome.account, outcome.account_id, outcome.kind
+    )
+    connection_tested.send(Integration, integration=integration, outcome=outcome, exchanges=exchanges)
+    return outcome
+
+
+def rehearse_test(integration: Integration, credential: Credential) -> TestOutcome:
+    """Test a state that is not saved (yet); nothing is kept of it. Never raises for a failed test."""
+    return _tested(integration, [], None, "", credential)
+
+
+def _tested(
+    integration: Integration,
+    exchanges: list[Exchange],
+    transport: Transport | None,
+    sandbox_url: str,
+    rehearsed: Credential | None = None,
+) -> TestOutcome:
     started = time.perf_counter()
     try:
-        result = _prove(integration, exchanges, transport, sandbox_url)
+        result = _prove(integration, exchanges, transport, sandbox_url, rehearsed)
     except (IntegrationError, KeyError, KeyringError) as error:
-        outcome = _failed(error, integration, _since(started))
+        return _failed(error, integration, _since(started))
     except Exception as bug:  # a fault in a provider's code must reach the admin as a sentence too
         logger.exception("The connection test of %s failed in our own code", integration.provider_slug)
-        outcome = TestOutcome(
+        return TestOutcome(
             False,
             f"Interchange's own code failed here ({type(bug).__name__}).",
             "This is a fault of the hub: please report it with the time of this test.",
             _since(started),
             kind="bug",
         )
-    else:
-        outcome = TestOutcome(True, _good(result), "", _since(started), result.external_id)
-    stored = outcome.message if outcome.ok else f"{outcome.message} {outcome.hint}".strip()
-    integration.record_test(outcome.ok, stored, outcome.latency_ms, outcome.account)
-    connection_tested.send(Integration, integration=integration, outcome=outcome, exchanges=exchanges)
-    return outcome
+    identity = result.account_id or result.external_id
+    return TestOutcome(True, _good(result), "", _since(started), result.external_id, identity)
 
 
 def _prove(
-    integration: Integration, exchanges: list[Exchange], transport: Transport | None, sandbox_url: str
+    integration: Integration,
+    exchanges: list[Exchange],
+    transport: Transport | None,
+    sandbox_url: str,
+    rehearsed: Credential | None,
 ) -> Result:
-    connection = open_connection(integration, transport=transport, sandbox_url=sandbox_url)
+    connection = open_connection(
+        integration, transport=transport, sandbox_url=sandbox_url, rehearsed=rehearsed
+    )
     context = connection.context(f"test_{integration.pk}", exchanges=exchanges)
     try:
         result = prove(connection.provider, integration.auth_key, context)

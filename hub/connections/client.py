@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 from django.conf import settings as django_settings
 from django.utils import timezone
 
+from hub.connections.lost import REASON
 from hub.connections.models import Credential, Integration
-from hub.connections.renewal import TokenSource
+from hub.connections.renewal import RehearsedTokens, TokenSource
+from hub.lib.keyring import KeyringError
 from hub.lib.outbound import Policy
 from hub.lib.redaction import Redactor
 from integrations.base.auth import AuthScheme, Credentials
@@ -19,6 +21,8 @@ from integrations.base.oauth import Client
 from integrations.base.provider import Context, Provider
 
 CONNECT_TIMEOUT = 5.0
+_SECRETS: Any = Credential._meta.get_field("secrets")
+_TOKENS: Any = Credential._meta.get_field("tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +95,20 @@ class Connection:
             sandbox_url=self.sandbox_url,
             default_headers=self.provider.headers,
             exchanges=exchanges,
+            limit_headers=self.provider.limit_headers,
         )
 
 
 def open_connection(
-    integration: Integration, *, transport: Transport | None = None, sandbox_url: str = ""
+    integration: Integration,
+    *,
+    transport: Transport | None = None,
+    sandbox_url: str = "",
+    rehearsed: Credential | None = None,
 ) -> Connection:
     """Open the integration's credential and return its connection.
+
+    ``rehearsed`` takes the credential's place and is never saved: what it is given is forgotten.
 
     ``sandbox_url`` stands in for the provider's hosts even where the integration is not set to the
     sandbox (tests). Raise KeyError where the provider's code is gone or a setting of its address
@@ -106,15 +117,17 @@ def open_connection(
     provider = integration.provider
     scheme = provider.scheme(integration.auth_key)
     values = with_defaults(provider, integration.auth_key, integration.settings)
-    credential = Credential.objects.filter(integration=integration).first() or Credential(
-        integration=integration
-    )
+    kept = rehearsed or Credential.objects.filter(integration=integration).first()
+    credential = kept or Credential(integration=integration)
+    if any(field.lost_in(credential) for field in (_SECRETS, _TOKENS)):
+        raise KeyringError(REASON)
     secrets = dict(credential.secrets or {})
     sandbox = sandbox_url.rstrip("/") or sandbox_of(integration)
     redactor = Redactor(str(value) for value in secrets.values())
     tokens = None
     if scheme.token is not None:
-        tokens = TokenSource(credential, scheme.token, Client(values, secrets), redactor)
+        source = RehearsedTokens if rehearsed else TokenSource
+        tokens = source(credential, scheme.token, Client(values, secrets), redactor)
     return Connection(
         provider=provider,
         scheme=scheme,

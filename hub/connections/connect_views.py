@@ -13,19 +13,15 @@ from django.urls import reverse
 from hub.accounts.access import organizations_for
 from hub.accounts.models import Organization, Role
 from hub.accounts.pages import HubAdmin, Told
-from hub.connections import oauth
+from hub.connections import oauth, switching
 from hub.connections.check import run_connection_test
 from hub.connections.forms import GuidedForm, LimitsForm, is_sign_in
 from hub.connections.models import Credential, Integration, Status
-from hub.connections.service import save_integration
 from hub.connections.signals import changed_by_hand
 from integrations.base.errors import IntegrationError
 from integrations.base.fields import FieldErrors
 from integrations.base.provider import CATEGORIES, Provider
 from integrations.base.registry import providers
-
-#: The session's entry for the account that was connected when somebody went to sign in.
-ACCOUNT_BEFORE = "account_before_sign_in"
 
 
 def gallery_url() -> str:
@@ -62,10 +58,10 @@ def connect(site: HubAdmin, request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST":
         form = GuidedForm.posted(provider, request.POST, organization)
         limits = LimitsForm(request.POST, provider=provider)
-        saved = _save(form, limits, organization)
+        saved = save_form(form, limits, organization)
         if saved is not None:
             tell_change(request, saved, "{who} set it up.")
-            return _after(request, saved)
+            return after_saving(request, saved)
     else:
         form, limits = GuidedForm.empty(provider), LimitsForm(provider=provider)
     return _show(
@@ -89,11 +85,12 @@ def edit(site: HubAdmin, request: HttpRequest, object_id: Any) -> HttpResponse:
     if request.method == "POST":
         form = GuidedForm.posted(provider, request.POST, row.organization, row)
         limits = LimitsForm(request.POST, instance=Integration.objects.get(pk=row.pk), provider=provider)
-        account = row.account_label
-        saved = _save(form, limits, row.organization)
+        if limits.is_valid() and switching.parked_form(row, form, request.user, request.POST):
+            return HttpResponseRedirect(site.url("account", row.pk))
+        saved = save_form(form, limits, row.organization)
         if saved is not None:
             tell_change(request, saved, "{who} changed the settings or the credential.")
-            return _after(request, saved, account=account)
+            return after_saving(request, saved)
     else:
         form, limits = GuidedForm.empty(provider, row), LimitsForm(instance=row, provider=provider)
     return _show(site, request, form, limits, row=row, back_url=site.url("change", row.pk))
@@ -102,20 +99,21 @@ def edit(site: HubAdmin, request: HttpRequest, object_id: Any) -> HttpResponse:
 def oauth_callback(site: HubAdmin, request: HttpRequest) -> HttpResponse:
     """The provider sends the admin back here, with a code or with the reason for a refusal."""
     _organizations(request)
-    account = str(request.session.pop(ACCOUNT_BEFORE, ""))
     try:
-        integration = oauth.complete(request.user, redirect_uri(), request.GET)
+        integration, tokens = oauth.redeem(request.user, redirect_uri(), request.GET)
     except oauth.OAuthError as error:
         messages.error(request, str(error))
         about = error.integration_id
         return HttpResponseRedirect(site.url("change", about) if about else site.url("changelist"))
+    if switching.parked_tokens(integration, tokens, request.user):
+        return HttpResponseRedirect(site.url("account", integration.pk))
+    oauth.store(integration, tokens)
     tell_change(request, integration, "{who} signed in at the provider.")
-    return _after(request, integration, signed_in=True, account=account)
+    return after_saving(request, integration, signed_in=True)
 
 
 def start_sign_in(request: HttpRequest, row: Integration) -> Told:
     """Return the way to the provider's sign-in page, or what is missing for it."""
-    request.session[ACCOUNT_BEFORE] = row.account_label
     try:
         return Told("", url=oauth.begin(row, request.user, redirect_uri()))
     except (oauth.OAuthError, IntegrationError) as error:
@@ -139,7 +137,7 @@ def has_no_token(saved: Integration) -> bool:
     return saved.status == Status.RECONNECT or not tokens.get("access_token")
 
 
-def _save(form: GuidedForm, limits: LimitsForm, organization: Organization | None) -> Integration | None:
+def save_form(form: GuidedForm, limits: LimitsForm, organization: Organization | None) -> Integration | None:
     """Save and return the integration; None with ``form.errors`` filled where something is wrong."""
     if not limits.is_valid():
         form.errors["limits"] = "One of the limits is not accepted; see “Limits, retries and other details”."
@@ -147,16 +145,7 @@ def _save(form: GuidedForm, limits: LimitsForm, organization: Organization | Non
         return None
     try:
         with transaction.atomic():
-            saved = save_integration(
-                organization,
-                form.provider.slug,
-                name=form.name,
-                slug=form.slug,
-                auth_key=form.auth_key,
-                values=form.values,
-                sandbox=form.sandbox,
-                integration=form.integration,
-            )
+            saved = form.save(organization, form.integration)
             limits.apply(saved)
     except FieldErrors as error:
         form.errors.update(error.errors)
@@ -164,13 +153,8 @@ def _save(form: GuidedForm, limits: LimitsForm, organization: Organization | Non
     return saved
 
 
-def _after(
-    request: HttpRequest, saved: Integration, *, signed_in: bool = False, account: str = ""
-) -> HttpResponse:
-    """Test at once and go on: to the page if it works, back to the form if it does not.
-
-    ``account``: what was connected before, so that a mix-up of accounts is told.
-    """
+def after_saving(request: HttpRequest, saved: Integration, *, signed_in: bool = False) -> HttpResponse:
+    """Test at once and go on: to the page if it works, back to the form if it does not."""
     page = reverse("admin:connections_integration_change", args=[saved.pk])
     if is_sign_in(saved.provider.scheme(saved.auth_key)) and not signed_in and has_no_token(saved):
         told = start_sign_in(request, saved)
@@ -182,9 +166,6 @@ def _after(
     if outcome.ok:
         text = f"Connected. {outcome.message} It answered within {outcome.latency_ms} ms."
         messages.success(request, text)
-        if account and outcome.account and outcome.account != account:
-            text = f"This is another account than before: {outcome.account}, not {account}."
-            messages.warning(request, f"{text} If that was not meant, connect the other one again.")
         return HttpResponseRedirect(page)
     # The page itself tells what the test found.
     messages.warning(request, "Saved, but the connection does not work yet.")

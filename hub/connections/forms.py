@@ -10,6 +10,7 @@ from django.utils.text import slugify
 
 from hub.accounts.models import Organization
 from hub.connections.models import Integration
+from hub.connections.service import save_integration
 from integrations.base.auth import AuthScheme
 from integrations.base.fields import Field
 from integrations.base.provider import Provider
@@ -105,6 +106,19 @@ class GuidedForm:
             self.errors["slug"] = "Lower-case letters, digits and hyphens only, for example billing-eu."
         elif _taken(organization, self.slug, self.integration):
             self.errors["slug"] = f"“{self.slug}” is taken by another integration; choose another short name."
+
+    def save(self, organization: Organization, row: Integration | None = None) -> Integration:
+        """Save what was entered, into ``row`` where there is one; raise FieldErrors."""
+        return save_integration(
+            organization,
+            self.provider.slug,
+            name=self.name,
+            slug=self.slug,
+            auth_key=self.auth_key,
+            values=self.values,
+            sandbox=self.sandbox,
+            integration=row,
+        )
 
     def groups(self) -> list[dict[str, Any]]:
         """Return the schemes with their fields; one of them is the chosen one."""
@@ -203,7 +217,6 @@ class LimitsForm(forms.ModelForm):
             "batch_size": "Items claimed at once",
             "timeout": "Longest wait for an answer",
             "quick_tries": "Quick tries",
-            "breaker_threshold": "Failures that open the circuit",
             "breaker_cooldown": "Wait while it is open",
         }
 

@@ -5,15 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from hub.accounts.models import Organization
+from hub.connections.signals import released
 from hub.lib.fields import EncryptedJSONField
 from hub.lib.ids import uuid7
 from hub.lib.models import Timestamped
 from integrations.base.provider import Provider
-from integrations.base.registry import get_provider
+from integrations.base.registry import get_provider, managed_slugs
 
 
 class Status(models.TextChoices):
@@ -35,6 +36,14 @@ class Circuit(models.TextChoices):
 def default_schedule() -> list[int]:
     """Seconds to wait after the quick tries are used up, try by try (about three days)."""
     return [300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600, 24 * 3600]
+
+
+class Integrations(models.QuerySet["Integration"]):
+    """Rows of integrations."""
+
+    def listed(self) -> "Integrations":
+        """Those that people connect; not those that a part of the hub makes and shows by itself."""
+        return self.exclude(provider_slug__in=managed_slugs())
 
 
 class Integration(Timestamped):
@@ -62,6 +71,9 @@ class Integration(Timestamped):
     circuit_until = models.DateTimeField(null=True, blank=True)
     circuit_opened = models.PositiveIntegerField(default=0, help_text="Times opened without recovery.")
     failure_streak = models.PositiveIntegerField(default=0)
+    breaker_window = models.JSONField(
+        null=True, blank=True, editable=False, help_text="Requests and failures of the last minute."
+    )
     blocked_until = models.DateTimeField(null=True, blank=True, help_text="Retry-After of the provider.")
 
     rate_count = models.PositiveIntegerField(null=True, blank=True, help_text="Requests per period.")
@@ -72,21 +84,36 @@ class Integration(Timestamped):
     quick_delay = models.FloatField(default=2.0, help_text="Seconds before the second try; doubles.")
     schedule = models.JSONField(default=default_schedule, blank=True)
     timeout = models.FloatField(null=True, blank=True, help_text="Seconds.")
-    breaker_threshold = models.PositiveIntegerField(default=10, help_text="Failures in a row.")
+    breaker_threshold = models.PositiveIntegerField(
+        "requests before the circuit may open",
+        default=10,
+        help_text="It opens when half of at least so many requests within a minute failed.",
+    )
     breaker_cooldown = models.PositiveIntegerField(default=30, help_text="Seconds; doubles up to 15 min.")
 
     tested_at = models.DateTimeField(null=True, blank=True)
     test_ok = models.BooleanField(null=True)
     test_message = models.CharField(max_length=500, blank=True)
+    test_kind = models.CharField(
+        max_length=20, blank=True, db_default="", help_text="Of what kind the last failure was."
+    )
     test_latency_ms = models.PositiveIntegerField(null=True, blank=True)
     account_label = models.CharField(max_length=200, blank=True)
+    account_id = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="What tells the account from another one."
+    )
+
+    objects = Integrations.as_manager()
+    #: Deliveries a second of its organization, where a worker's look at the queue told of them.
+    quota: int | None = None
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "slug"], name="integration_slug_once")]
         ordering = ["name"]
 
     def __str__(self) -> str:
-        return self.name
+        """The name, marked wherever it is shown if nothing it sends reaches the provider."""
+        return f"{self.name} (sandbox)" if self.sandbox else self.name
 
     @property
     def provider(self) -> Provider:
@@ -100,6 +127,11 @@ class Integration(Timestamped):
         return self.rate_count or declared.count, self.rate_seconds or declared.seconds
 
     @property
+    def failures_lately(self) -> int:
+        """How many requests failed within the minute that was looked at last."""
+        return sum(int(part[2]) for part in self.breaker_window or ())
+
+    @property
     def in_flight_limit(self) -> int:
         """How many deliveries may be under way at once."""
         return self.max_in_flight or self.provider.max_in_flight
@@ -110,25 +142,46 @@ class Integration(Timestamped):
 
     def resume(self) -> None:
         """Let the queue move again, with a closed circuit."""
+        was_held = self.status == Status.RECONNECT or self.circuit != Circuit.CLOSED
         self.circuit, self.circuit_until, self.circuit_opened = Circuit.CLOSED, None, 0
-        self.failure_streak, self.blocked_until = 0, None
+        self.failure_streak, self.blocked_until, self.breaker_window = 0, None, None
         self._set_status(
-            Status.ACTIVE, "", "circuit", "circuit_until", "circuit_opened", "failure_streak", "blocked_until"
+            Status.ACTIVE,
+            "",
+            *("circuit", "circuit_until", "circuit_opened", "failure_streak", "blocked_until"),
+            "breaker_window",
         )
+        if was_held:
+            transaction.on_commit(lambda: released.send(Integration, integration=self))
 
     def hold_for_reconnect(self, reason: str) -> None:
         """The credential is dead: hold the queue until somebody reconnects."""
         self._set_status(Status.RECONNECT, reason)
 
-    def record_test(self, ok: bool, message: str, latency_ms: int, account: str = "") -> None:
-        """Keep the outcome of a connection test; a good one ends 'needs reconnecting'."""
+    def record_test(
+        self,
+        ok: bool,
+        message: str,
+        latency_ms: int,
+        account: str = "",
+        account_id: str = "",
+        kind: str = "",
+    ) -> None:
+        """Keep the outcome of a connection test; a good one ends 'needs reconnecting'.
+
+        ``kind``: short name of the failure, by which the page chooses the button beside it.
+        """
+        self.test_kind = kind[:20]
+        self.account_id = account_id[:200] or self.account_id
         self.tested_at, self.test_ok = timezone.now(), ok
         self.test_message, self.test_latency_ms = message[:500], latency_ms
         self.account_label = account[:200] or self.account_label
         # Only these columns: a worker may be changing the others of this row.
         self.save(
             update_fields=[
-                *("tested_at", "test_ok", "test_message", "test_latency_ms", "account_label", "updated_at")
+                *("tested_at", "test_ok", "test_message", "test_latency_ms", "account_label", "account_id"),
+                "test_kind",
+                "updated_at",
             ]
         )
         if ok and self.status == Status.RECONNECT:
@@ -137,6 +190,10 @@ class Integration(Timestamped):
     def _set_status(self, status: Status, reason: str, *columns: str) -> None:
         self.status, self.status_reason = status, reason[:500]
         self.save(update_fields=["status", "status_reason", "updated_at", *columns])
+
+
+#: Columns that ``Credential.note_expiry`` sets.
+EXPIRY_COLUMNS = ("expires_at", "expires_by", "warned_days")
 
 
 class Credential(Timestamped):
@@ -155,6 +212,12 @@ class Credential(Timestamped):
     lease_owner = models.CharField(max_length=40, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="When a person must renew it.")
+    #: What is known of that: what an admin entered, and when the secrets end by the provider's rule.
+    entered_expiry = models.DateTimeField(null=True, blank=True)
+    declared_expiry = models.DateTimeField(null=True, blank=True)
+    expires_by = models.CharField(max_length=10, blank=True, db_default="", help_text="Who says so.")
+    #: Days before the end that were warned of already; empty: none yet.
+    warned_days = models.PositiveSmallIntegerField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"Credential of {self.integration_id}"
@@ -164,6 +227,20 @@ class Credential(Timestamped):
         if (fields := kwargs.get("update_fields")) is not None:
             kwargs["update_fields"] = {*fields, "version", "updated_at"}
         super().save(*args, **kwargs)
+
+    def note_expiry(self, by_token: datetime | None) -> None:
+        """Work out when a person must renew it; the caller saves ``EXPIRY_COLUMNS``.
+
+        The end of a sign-in is exact; what an admin entered counts for more than the provider's rule.
+        """
+        known = [(by_token, "sign-in"), (self.entered_expiry, "admin")]
+        if self.entered_expiry is None:
+            known.append((self.declared_expiry, "provider"))
+        ends = [(at, by) for at, by in known if at is not None]
+        at, by = min(ends, default=(None, ""))
+        if at is None or self.expires_at is None or at > self.expires_at:
+            self.warned_days = None
+        self.expires_at, self.expires_by = at, by
 
     def token_valid(self, now: datetime, margin: float = 60) -> bool:
         """Whether the access token is good for ``margin`` more seconds."""
@@ -188,6 +265,23 @@ class SignIn(models.Model):
 
     def __str__(self) -> str:
         return f"Sign-in for {self.integration_id}"
+
+
+class PendingSwitch(models.Model):
+    """A credential of another account, put in but not in use: it waits for an answer, 15 minutes long.
+
+    ``change``: what was put in, either ``{"form": {name: value}}`` or ``{"tokens": {…}}``.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    integration = models.ForeignKey(Integration, models.CASCADE, related_name="pending_switches")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    change = EncryptedJSONField()
+    account_label = models.CharField(max_length=200, blank=True)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"Switch of {self.integration_id}"
 
 
 class KeyCanary(models.Model):

@@ -68,13 +68,26 @@ def complete(
     ``params``: the query with which the provider sent the browser back to ``redirect_uri``:
     ``state`` and ``code``, or ``error`` and ``error_description``. Raise OAuthError.
     """
+    integration, tokens = redeem(user, redirect_uri, params, transport=transport, sandbox_url=sandbox_url)
+    store(integration, tokens)
+    return integration
+
+
+def redeem(
+    user: Any,
+    redirect_uri: str,
+    params: Mapping[str, str],
+    *,
+    transport: Transport | None = None,
+    sandbox_url: str = "",
+) -> tuple[Integration, oauth.TokenSet]:
+    """Finish a sign-in as ``complete`` does, but keep nothing: return the integration and the tokens."""
     sign_in = _take(params.get("state", ""), user)
     integration = sign_in.integration
     try:
-        _store(integration, _exchanged(sign_in, redirect_uri, params, transport, sandbox_url))
+        return integration, _exchanged(sign_in, redirect_uri, params, transport, sandbox_url)
     except IntegrationError as failure:
         raise OAuthError(f"{failure.message} {failure.hint}".strip(), integration.pk) from failure
-    return integration
 
 
 def _exchanged(
@@ -105,7 +118,8 @@ def _exchanged(
         raise
 
 
-def _store(integration: Integration, tokens: oauth.TokenSet) -> None:
+def store(integration: Integration, tokens: oauth.TokenSet) -> None:
+    """Keep the tokens of a finished sign-in; a queue that was held moves again."""
     with transaction.atomic():
         credential = Credential.objects.select_for_update().filter(integration=integration).first()
         keep(credential or Credential(integration=integration), tokens)

@@ -5,6 +5,7 @@ provider gave before anybody uses it. A provider that rotates refresh tokens the
 one twice, and a hub that dies in between has at worst a token it did not use.
 """
 
+import hmac
 import threading
 import time
 import uuid
@@ -16,7 +17,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from hub.connections.models import Credential, Integration
+from hub.connections.expiry import note_expiry
+from hub.connections.models import EXPIRY_COLUMNS, Credential, Integration
 from hub.connections.signals import token_renewed
 from hub.lib.redaction import Redactor
 from integrations.base import oauth
@@ -105,6 +107,18 @@ class TokenSource:
         )
 
 
+class RehearsedTokens(TokenSource):
+    """The token of a credential that nobody saved: what the provider gives is used and forgotten."""
+
+    def _renew(self, refused: str, http: Http) -> None:
+        try:
+            self._credential.tokens = self._ask(http)(self._credential.tokens or {}).as_dict()
+        except IntegrationError as error:
+            error.mask(self._redactor.text)
+            raise
+        self._learn(self._credential.tokens)
+
+
 def renewed(credential: Credential, refused: str, ask: Ask) -> Credential:
     """Return the credential with a token that is valid and not ``refused``.
 
@@ -132,8 +146,17 @@ def renewed(credential: Credential, refused: str, ask: Ask) -> Credential:
 
 def keep(credential: Credential, tokens: TokenSet) -> None:
     """Save what the provider gave, whatever was kept before."""
+    before = credential.tokens or {}
     credential.tokens = tokens.as_dict()
-    credential.save(update_fields=["tokens"])
+    if tokens.refresh_expires_at is None and _same(tokens.refresh_token, before.get("refresh_token")):
+        # The same refresh token ends when it was said to end.
+        credential.tokens["refresh_expires_at"] = before.get("refresh_expires_at")
+    note_expiry(credential)
+    credential.save(update_fields=["tokens", *EXPIRY_COLUMNS])
+
+
+def _same(token: str | None, other: str | None) -> bool:
+    return hmac.compare_digest((token or "").encode(), (other or "").encode())
 
 
 def _renew_under_lease(credential: Credential, refused: str, ask: Ask) -> Credential:

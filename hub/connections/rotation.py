@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.db.models import Count, Model, QuerySet
 from django.db.models.functions import Substr
 
@@ -19,7 +20,7 @@ from hub.lib.fields import EncryptedJSONField, Sealed
 from hub.lib.keyring import Keyring, KeyringError, keyring
 
 #: A token is ``v1.<8 hex digits>.…``
-_ID_AT, _ID_LENGTH = 4, 8
+ID_AT, ID_LENGTH = 4, 8
 #: Rows that are read at once.
 BATCH = 100
 #: Times a column is gone through again because somebody saved rows of it meanwhile.
@@ -39,7 +40,7 @@ class Place:
     def sealed(self) -> QuerySet[Any]:
         """Return the rows that hold a ciphertext here, each with its ``key_id``."""
         rows = self.model._base_manager.filter(**{f"{self.field.name}__isnull": False})
-        return rows.annotate(key_id=Substr(self.field.name, _ID_AT, _ID_LENGTH)).order_by("pk")
+        return rows.annotate(key_id=Substr(self.field.name, ID_AT, ID_LENGTH)).order_by("pk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,15 @@ class KeyUse:
         return self.known and not self.first and not self.total
 
     @property
+    def lost(self) -> bool:
+        """Whether the operator said that it is gone for good."""
+        return self.key_id in settings.HUB.lost_keys
+
+    @property
     def sentence(self) -> str:
         """Return what is to be said of it."""
+        if self.lost:
+            return "declared lost: what it encrypted must be entered again"
         if not self.known:
             return "missing: put it back behind the others, or what it encrypted cannot be read"
         if self.first:
@@ -98,12 +106,12 @@ def places() -> list[Place]:
 def key_uses() -> list[KeyUse]:
     """Count the ciphertexts of each key, the keys of the settings first, in their order.
 
-    Raise KeyringError where the settings hold no key.
+    Raise KeyringError where a key of the settings is none.
     """
-    ring = keyring()
+    known = keyring().ids if settings.HUB.encryption_keys else []
     counted = counts_by_key()
-    ids = [*ring.ids, *sorted(set(counted) - set(ring.ids))]
-    return [KeyUse(each, each in ring.ids, each == ring.primary_id, counted.get(each, {})) for each in ids]
+    ids = [*known, *sorted(set(counted) - set(known))]
+    return [KeyUse(each, each in known, each in known[:1], counted.get(each, {})) for each in ids]
 
 
 def counts_by_key() -> dict[str, dict[str, int]]:

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from hub.accounts.models import Organization
+from hub.connections.expiry import note_expiry
 from hub.connections.models import Credential, Integration, Status
 from integrations.base.auth import AuthScheme
 from integrations.base.fields import Field, FieldErrors, clean_all
@@ -56,10 +59,20 @@ def save_integration(
         _apply_options(row, options or {})
         row.save()
         credential.secrets = secrets
+        _note_lifetime(credential, scheme, changed=secrets != kept)
         credential.save()
         if secrets != kept and row.status == Status.RECONNECT and (scheme.token is None or credential.tokens):
             row.resume()
     return row
+
+
+def _note_lifetime(credential: Credential, scheme: AuthScheme, *, changed: bool) -> None:
+    """New secrets begin a new life: what an admin entered about the former ones holds no more."""
+    if changed:
+        credential.entered_expiry = None
+        days = timedelta(days=scheme.lifetime_days)
+        credential.declared_expiry = timezone.now() + days if days else None
+    note_expiry(credential)
 
 
 def _declared(slug: str, auth_key: str, integration: Integration | None) -> tuple[Provider, AuthScheme]:

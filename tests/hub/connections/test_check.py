@@ -71,6 +71,29 @@ def test_a_host_that_may_not_be_reached_says_how_to_allow_it(door: Door, row: In
     assert (outcome.message, outcome.hint) == (str(refusal), refusal.hint)
 
 
+@pytest.mark.parametrize(
+    ("url", "said", "todo"),
+    [
+        ("https://nobody.invalid", "nobody.invalid", "Check the host name"),
+        ("https://10.0.0.7", "10.0.0.7", "allow"),
+        ("http://127.0.0.1:9", "127.0.0.1", "allow"),
+    ],
+)
+def test_an_address_that_leads_nowhere_says_what_to_do(
+    row: Integration, acme: Provider, monkeypatch: pytest.MonkeyPatch, url: str, said: str, todo: str
+) -> None:
+    from dataclasses import replace
+
+    elsewhere = replace(acme, base_urls=dict.fromkeys(acme.base_urls, url))
+    monkeypatch.setattr(registry, "providers", lambda: {"acme": elsewhere})
+    outcome = run_connection_test(row)
+    assert not outcome.ok
+    assert said in outcome.message
+    assert todo.lower() in outcome.hint.lower()
+    row.refresh_from_db()
+    assert row.test_kind == outcome.kind
+
+
 def test_a_failed_test_does_not_touch_what_a_worker_changed(door: Door, row: Integration) -> None:
     stale = Integration.objects.get(pk=row.pk)
     Integration.objects.filter(pk=row.pk).update(failure_streak=7, circuit="open")
