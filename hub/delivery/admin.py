@@ -5,28 +5,36 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, FieldTextFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action, display
 from unfold.paginator import InfinitePaginator
 
-from hub.accounts.access import may
+from hub.accounts.access import has_role, may, shown_organizations
 from hub.accounts.models import Role
-from hub.accounts.pages import Deed, HubAdmin, Panel, Told, register_deed, register_panel
+from hub.accounts.pages import Deed, HubAdmin, Panel, Told, register_deed, register_panel, register_question
 from hub.connections.filters import IntegrationFilter
 from hub.connections.models import Circuit, Integration, Status
-from hub.delivery import operations
-from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
+from hub.connections.switching import register_consequence
+from hub.delivery import bulk, bulk_admin, load, operations, sources
+from hub.delivery.filters import MadeFilter, SubjectFilter, TypeFilter
+from hub.delivery.models import FINISHED, BulkDeed, IntegrationLog, LogKind, QueueItem, State
 from hub.lib.html import moment, state_badge
+from hub.mapping.versions import version_at
 
 RETRYABLE = (State.PENDING, State.FAILED, State.CANCELLED, State.SKIPPED)
-FINISHED = (State.COMPLETED, State.FAILED, State.CANCELLED, State.SKIPPED)
+#: Failed deliveries that are retried while somebody waits; more are left to a worker.
+AT_ONCE = 1_000
+#: What a search by text finds at most, the newest; and log entries whose messages it looks through.
+FOUND, MESSAGES = 1_000, 50_000
 #: Rows of the panels on an integration's page.
 PANEL_ROWS = 8
+
+__all__ = ["IntegrationLogAdmin", "QueueItemAdmin", "bulk_admin"]
 
 
 class OutcomeFilter(DropdownFilter):
@@ -57,14 +65,17 @@ class QueueItemAdmin(HubAdmin):
     list_filter = (
         ("state", ChoicesDropdownFilter),
         IntegrationFilter,
-        ("label", FieldTextFilter),
+        TypeFilter,
+        SubjectFilter,
+        MadeFilter,
         ("priority", ChoicesDropdownFilter),
     )
     search_fields = ("subject", "external_id", "id")
-    search_help_text = "Subject, external id, item id or event id"
+    search_help_text = "Subject or id at the provider (or how it begins), delivery id, event id"
     ordering = ("-id",)
     sortable_by = ()
     page_template = "delivery/item.html"
+    list_before_template = "delivery/list_before.html"
     actions = ("retry_items", "cancel_items", "replay_items")
     deeds = (
         Deed("retry", "Retry now", "replay", when=lambda item: item.state in RETRYABLE),
@@ -81,10 +92,27 @@ class QueueItemAdmin(HubAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[QueueItem]:
         return super().get_queryset(request).defer("result", "targets")
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        more = {"has_operate": has_role(request, Role.OPERATOR), "bulk_query": request.GET.urlencode()}
+        return super().changelist_view(request, {**(extra_context or {}), **more})
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        return search_rows(queryset, search_term, ("id", "source_id"), ("subject", "external_id")), False
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if wanted := wanted_id(term):
+            return queryset.filter(Q(pk=wanted) | Q(source_id=wanted)), False
+        # Each by its own index; one condition over both columns would have every item read.
+        mine = shown_organizations(request)
+        items = QueueItem.objects.filter(organization__in=mine, external_id__startswith=term)
+        # Said aloud for PostgreSQL, which takes the index of what has an id for nothing less.
+        items = items.exclude(external_id="")
+        found = [*items.order_by("-id").values_list("pk", flat=True)[:FOUND]]
+        return queryset.filter(Q(pk__in=found) | Q(source_id__in=sources.about(mine, term))), False
 
     def page_context(self, request: HttpRequest, row: QueueItem) -> dict[str, Any]:
         known = Integration.objects.in_bulk([UUID(target["integration"]) for target in row.targets])
@@ -100,6 +128,7 @@ class QueueItemAdmin(HubAdmin):
             ],
             "replays": row.replays.order_by("id")[:20],
             "event_url": event_url(row),
+            "version": version_at(row.mapping_id, row.finished_at or timezone.now()),
         }
 
     @action(description="Retry now", permissions=["operate"], icon="replay")
@@ -151,9 +180,7 @@ class QueueItemAdmin(HubAdmin):
 
     @display(description="Goes to")
     def where(self, item: QueueItem) -> SafeString:
-        return format_html(
-            '{}<br><span class="ic-dim ic-small">{}</span>', item.integration.name, item.action
-        )
+        return format_html('{}<br><span class="ic-dim ic-small">{}</span>', item.integration, item.action)
 
     @display(description="State")
     def shown_state(self, item: QueueItem) -> SafeString:
@@ -187,7 +214,7 @@ class IntegrationLogAdmin(HubAdmin):
     list_select_related = ("integration", "organization")
     list_filter = (OutcomeFilter, IntegrationFilter, ("kind", ChoicesDropdownFilter))
     search_fields = ("item_id",)
-    search_help_text = "Item id or event id"
+    search_help_text = "Delivery id, event id, or words of a recent message"
     ordering = ("-id",)
     sortable_by = ()
     page_template = "delivery/log.html"
@@ -198,7 +225,13 @@ class IntegrationLogAdmin(HubAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        return search_rows(queryset, search_term, ("item_id", "source_id"), ("message",)), False
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if wanted := wanted_id(term):
+            return queryset.filter(Q(item_id=wanted) | Q(source_id=wanted)), False
+        latest = IntegrationLog.objects.order_by("-id").values_list("id", flat=True).first() or 0
+        return queryset.filter(pk__gt=latest - MESSAGES, message__icontains=term), False
 
     def page_context(self, request: HttpRequest, row: IntegrationLog) -> dict[str, Any]:
         return {
@@ -217,7 +250,7 @@ class IntegrationLogAdmin(HubAdmin):
 
     @display(description="Integration")
     def shown_integration(self, entry: IntegrationLog) -> str:
-        return entry.integration.name
+        return str(entry.integration)
 
     @display(description="Outcome")
     def shown_outcome(self, entry: IntegrationLog) -> SafeString:
@@ -232,22 +265,12 @@ class IntegrationLogAdmin(HubAdmin):
         return f"{entry.duration_ms:,} ms" if entry.duration_ms else "–"
 
 
-def search_rows(
-    rows: QuerySet[Any], term: str, uuid_columns: tuple[str, ...], text_columns: tuple[str, ...]
-) -> QuerySet[Any]:
-    """Return the rows that ``term`` finds: a UUID exactly, any other text within the columns."""
-    term = term.strip()
-    if not term:
-        return rows
+def wanted_id(term: str) -> UUID | None:
+    """Return the id that somebody looks for, also as the idempotency key that is made of it."""
     try:
-        wanted: Any = UUID(term.removeprefix("hub_"))
-        columns = [f"{name}" for name in uuid_columns]
+        return UUID(term.strip().removeprefix("hub_"))
     except ValueError:
-        wanted, columns = term, [f"{name}__icontains" for name in text_columns]
-    condition = Q()
-    for column in columns:
-        condition |= Q(**{column: wanted})
-    return rows.filter(condition)
+        return None
 
 
 def held_because(item: QueueItem) -> str:
@@ -261,7 +284,9 @@ def held_because(item: QueueItem) -> str:
     if until and until > now:
         return f"{integration.name} asked to wait until {timezone.localtime(until):%H:%M:%S}."
     if integration.circuit == Circuit.OPEN:
-        return f"{integration.name} failed {integration.failure_streak} times in a row and is given a rest."
+        return f"{integration.name} failed {integration.failures_lately} times in a minute and gets a rest."
+    if quota := item.organization.deliveries_per_second:
+        return f"In its turn: {item.organization} may make {quota:,} deliveries a second in all."
     return ""
 
 
@@ -277,13 +302,17 @@ def _told(count: int, done: str, otherwise: str) -> Told:
 
 
 def _retry_failed(request: HttpRequest, integration: Integration) -> Told:
-    """Make every failed delivery of one integration due now."""
+    """Make every failed delivery of one integration due now; many of them by a bulk run."""
     failed = QueueItem.objects.filter(integration=integration, state=State.FAILED)
+    if failed[AT_ONCE : AT_ONCE + 1].exists():
+        selection = bulk.Selection(State.FAILED, integration.pk)
+        run = bulk.begin(integration.organization_id, BulkDeed.RETRY, selection, str(request.user))
+        return Told("A worker retries them now.", url=reverse("admin:delivery_bulkrun_change", args=[run.pk]))
     count = operations.retry(failed)
     return Told(f"{count} failed {'delivery is' if count == 1 else 'deliveries are'} due now.")
 
 
-def _integration_panel(request: HttpRequest, integration: Integration) -> dict[str, Any]:
+def integration_panel(request: HttpRequest, integration: Integration) -> dict[str, Any]:
     """Return the queue and the log of one integration, newest first."""
     items = QueueItem.objects.filter(integration=integration).defer("result", "targets")
     return {
@@ -299,8 +328,33 @@ def _integration_panel(request: HttpRequest, integration: Integration) -> dict[s
     }
 
 
-register_panel(Integration, Panel("delivery/integration_panel.html", _integration_panel, order=60))
+register_panel(Integration, Panel("delivery/integration_panel.html", integration_panel, order=60))
+
+
+def _resume_question(request: HttpRequest, integration: Integration) -> dict[str, Any]:
+    """Return what resuming sets moving, and what it is."""
+    waiting = QueueItem.objects.filter(integration=integration, state=State.PENDING)
+    labels = load.counted(waiting, "label").by
+    return {
+        "stop": load.stop(integration, 0),
+        "labels": sorted(labels.items(), key=lambda entry: -entry[1])[:PANEL_ROWS],
+    }
+
+
+register_question(Integration, "resume", Panel("delivery/resume_question.html", _resume_question))
 register_deed(
     Integration,
     Deed("retry-failed", "Retry all failed", "replay", run=_retry_failed, shown=False),
 )
+
+
+def _waiting(integration: Integration) -> str:
+    """What a switch to another account means for the queue."""
+    count = len(
+        QueueItem.objects.filter(integration=integration, state=State.PENDING).values_list("pk")[:1001]
+    )
+    more = "more than 1,000 deliveries" if count > 1000 else f"{count} deliver{'y' if count == 1 else 'ies'}"
+    return f"Its queue holds {more} for it; the new account would get them." if count else ""
+
+
+register_consequence(_waiting)

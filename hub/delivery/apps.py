@@ -1,8 +1,9 @@
 """The delivery app."""
 
 from django.apps import AppConfig
-from django.conf import settings
 from django.utils.module_loading import import_string
+
+from hub.delivery.jobs import register_worker_job
 
 
 class DeliveryConfig(AppConfig):
@@ -15,6 +16,4 @@ class DeliveryConfig(AppConfig):
     def ready(self) -> None:
         """Register the scheduled jobs and keep a log of connection tests."""
         import_string("hub.delivery.schedule.register")()
-        if settings.HUB.broker_url:
-            # So that wake-ups of every thread, in whatever process, go to the hub's own broker.
-            import_string("hub.celery.app").set_default()
+        register_worker_job("bulk runs", import_string("hub.delivery.bulk.work"))

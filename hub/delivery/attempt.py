@@ -19,7 +19,7 @@ from integrations.base.results import Result
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Attempt:
     """What came of an attempt: a result or an error, and the redacted exchanges."""
 
@@ -29,9 +29,16 @@ class Attempt:
     duration_ms: int
     finished_at: datetime
     exchanges: list[Exchange] = field(default_factory=list)
+    #: Seconds that the provider's limit asks the integration to wait, though this one passed.
+    wait: float = 0.0
+
+    @property
+    def closes_gate(self) -> bool:
+        """Whether the gate must decide anew before anything more is sent to the integration."""
+        return self.error is not None or self.wait > 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Work:
     """Everything an attempt needs, loaded before: a thread that sends asks no database."""
 
@@ -69,9 +76,9 @@ def make_attempt(work: Work, clock: Callable[[], datetime]) -> Attempt:
 def _attempt(work: Work, clock: Callable[[], datetime]) -> Attempt:
     started = time.perf_counter()
     exchanges: list[Exchange] = []
-    result, error = None, None
+    result, error, wait = None, None, 0.0
     try:
-        result = _deliver(work, clock(), exchanges)
+        result, wait = _deliver(work, clock(), exchanges)
     except IntegrationError as refused:
         error = refused
     except Exception as bug:  # a fault in a provider's code must not lose the item nor the worker
@@ -81,7 +88,7 @@ def _attempt(work: Work, clock: Callable[[], datetime]) -> Attempt:
             hint="This is a fault of the hub: please report it with the time of this entry.",
         )
     duration = int((time.perf_counter() - started) * 1000)
-    return Attempt(work.item, result, error, duration, clock(), exchanges)
+    return Attempt(work.item, result, error, duration, clock(), exchanges, wait)
 
 
 def _tell(attempt: Attempt) -> None:
@@ -93,7 +100,8 @@ def _tell(attempt: Attempt) -> None:
     logs.traffic.info("Attempt: %s", text, extra={"facts": facts})
 
 
-def _deliver(work: Work, now: datetime, exchanges: list[Exchange]) -> Result:
+def _deliver(work: Work, now: datetime, exchanges: list[Exchange]) -> tuple[Result, float]:
+    """Return the result, and the seconds that the provider's limit then asks to wait."""
     if work.envelope is None:
         raise PermanentError("The event is gone: it was erased or its retention has passed.")
     try:
@@ -109,7 +117,8 @@ def _deliver(work: Work, now: datetime, exchanges: list[Exchange]) -> Result:
         raise error.as_permanent() from error
     context = work.connection.context(work.item.idempotency_key, now=now, exchanges=exchanges)
     try:
-        return action.run(context, data).masked(work.connection.redactor.text)
+        result = action.run(context, data).masked(work.connection.redactor.text)
     except IntegrationError as error:
         error.mask(work.connection.redactor.text)
         raise
+    return result, context.http.wait

@@ -33,6 +33,7 @@ def new_item(
     label: str = "",
     subject: str = "",
     replay_of_id: UUID | None = None,
+    sequence: UUID | None = None,
 ) -> QueueItem:
     """Return an unsaved item for the first of ``targets``; the others are its fallbacks, in order."""
     first = targets[0]
@@ -51,4 +52,5 @@ def new_item(
         due_at=due_at,
         claim_order=QueueItem.order(due_at, priority),
         replay_of_id=replay_of_id,
+        sequence=sequence,
     )

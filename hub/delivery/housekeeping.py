@@ -1,24 +1,22 @@
-"""What keeps the queue whole: expired leases returned, lost wake-ups made good, old rows removed."""
+"""What keeps the queue whole: expired leases returned, lost wake-ups made good."""
 
 import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Model, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
 from hub.delivery import beats, log
 from hub.delivery.clock import Watch
-from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
+from hub.delivery.models import LogKind, QueueItem, State
 from hub.delivery.wake import wake
-from hub.lib.ids import first_at
 
 logger = logging.getLogger(__name__)
 _watch = Watch()
 
-FINISHED = (State.COMPLETED, State.FAILED, State.CANCELLED, State.SKIPPED)
-#: Rows per statement: short enough that a claim never waits long behind one.
+#: Items per statement: short enough that a claim never waits long behind one.
 CHUNK = 500
 #: Seconds between two sweeps.
 SWEEP_EVERY = 15
@@ -82,31 +80,3 @@ def _lost_lease(item: QueueItem, now: datetime) -> log.Entry:
         source_id=item.source_id,
         attempt=item.attempts + 1,
     )
-
-
-def prune() -> int:
-    """Remove finished items and log entries past their retention, in short batches."""
-    before = timezone.now() - timedelta(days=settings.HUB.retention_days)
-    # By the time in their ids, so that no index is needed which every delivery would have to write.
-    old = QueueItem.objects.filter(pk__lt=first_at(before), state__in=FINISHED, finished_at__lt=before)
-    removed = prune_rows(old)
-    return removed + prune_rows(IntegrationLog.objects.filter(created_at__lt=before))
-
-
-def prune_rows(rows: QuerySet[Model]) -> int:
-    """Delete ``rows`` in batches of their own transactions; return how many went.
-
-    A row is locked before it goes and must still be one of ``rows`` then: what somebody retries at
-    that moment stays.
-    """
-    removed = 0
-    while batch := _delete_some(rows):
-        removed += batch
-    return removed
-
-
-def _delete_some(rows: QuerySet[Model]) -> int:
-    with transaction.atomic():
-        ids = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True)[:CHUNK])
-        rows.model._default_manager.filter(pk__in=ids).delete()
-    return len(ids)

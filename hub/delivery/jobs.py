@@ -14,6 +14,8 @@ class Job:
     name: str
     run: Callable[[], object]
     every: float = 0.0
+    #: Takes long: the embedded scheduler does it beside the others, not between them.
+    apart: bool = False
 
 
 _worker: dict[str, Job] = {}
@@ -25,9 +27,14 @@ def register_worker_job(name: str, run: Callable[[], int]) -> None:
     _worker[name] = Job(name, run)
 
 
-def register_scheduled_job(name: str, every: float, run: Callable[[], object]) -> None:
-    """Have ``run`` called every ``every`` seconds by one process of the hub."""
-    _scheduled[name] = Job(name, run, every)
+def register_scheduled_job(
+    name: str, every: float, run: Callable[[], object], *, apart: bool = False
+) -> None:
+    """Have ``run`` called every ``every`` seconds by one process of the hub.
+
+    ``apart``: it takes long, and what comes every few seconds shall not wait for it.
+    """
+    _scheduled[name] = Job(name, run, every, apart)
 
 
 def worker_jobs() -> list[Job]:

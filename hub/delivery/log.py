@@ -4,36 +4,43 @@ Entries are plain values and one statement inserts many: a delivery's log must c
 delivery.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.db import connection, transaction
 from django.utils import timezone
 
 from hub.connections.models import Integration
-from hub.delivery.models import LogKind
+from hub.delivery.models import IntegrationLog, LogKind
+from hub.lib.insert import Insert
 from integrations.base.http import Exchange
 
-_INSERT = """
-    INSERT INTO delivery_integrationlog (organization_id, integration_id, kind, outcome, message, hint,
-        action, item_id, source_id, attempt, status_code, duration_ms, exchanges, created_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-"""
-_INSERT_MANY = """
-    INSERT INTO delivery_integrationlog (organization_id, integration_id, kind, outcome, message, hint,
-        action, item_id, source_id, attempt, status_code, duration_ms, exchanges, created_at)
-    SELECT organization_id, integration_id, kind, outcome, message, hint, action, item_id, source_id, attempt,
-        status_code, duration_ms, exchanges::jsonb, created_at
-    FROM unnest(%s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-        %s::uuid[], %s::uuid[], %s::int[], %s::int[], %s::int[], %s::text[], %s::timestamptz[])
-        WITH ORDINALITY AS v (organization_id, integration_id, kind, outcome, message, hint, action, item_id,
-            source_id, attempt, status_code, duration_ms, exchanges, created_at, position)
-    ORDER BY position
-"""
+_ENTRIES = Insert(
+    IntegrationLog,
+    *("organization_id", "integration_id", "kind", "outcome", "message", "hint", "action", "item_id"),
+    *("source_id", "attempt", "status_code", "duration_ms", "exchanges", "created_at"),
+)
+#: The same columns, and their types in PostgreSQL, for a statement that writes more than the log.
+COLUMNS = {
+    "organization_id": "bigint",
+    "integration_id": "uuid",
+    "kind": "text",
+    "outcome": "text",
+    "message": "text",
+    "hint": "text",
+    "action": "text",
+    "item_id": "uuid",
+    "source_id": "uuid",
+    "attempt": "int",
+    "status_code": "int",
+    "duration_ms": "int",
+    "exchanges": "jsonb",
+    "created_at": "timestamptz",
+}
+INSERT = f"INSERT INTO delivery_integrationlog ({', '.join(COLUMNS)})"
 
 
 @dataclass(slots=True)
@@ -65,40 +72,58 @@ def write(entries: Iterable[Entry]) -> None:
     """Insert entries, in their order."""
     rows = [_row(entry) for entry in entries]
     if rows:
-        with transaction.atomic(), connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                cursor.execute(_INSERT_MANY, [list(column) for column in zip(*rows, strict=True)])
-            else:
-                cursor.executemany(_INSERT, rows)
+        with transaction.atomic():
+            _ENTRIES.run(rows)
 
 
-def _row(entry: Entry) -> list[Any]:
-    status = entry.status_code or next(
-        (exchange.status for exchange in reversed(entry.exchanges) if exchange.status), None
-    )
-    return [
+def _row(entry: Entry) -> tuple[Any, ...]:
+    return (
         entry.organization_id,
-        db_key(entry.integration_id),
+        entry.integration_id,
         entry.kind.value,
         entry.outcome,
         entry.message[:1000],
         entry.hint[:500],
         entry.action,
-        db_key(entry.item_id),
-        db_key(entry.source_id),
+        entry.item_id,
+        entry.source_id,
         entry.attempt,
-        status,
+        _status(entry),
         entry.duration_ms,
-        orjson.dumps(list(entry.exchanges)).decode(),
-        db_time(entry.created_at),
-    ]
+        list(entry.exchanges),
+        entry.created_at,
+    )
+
+
+def as_json(entry: Entry) -> dict[str, Any]:
+    """Return the entry by ``COLUMNS``, as orjson takes it."""
+    return dict(zip(COLUMNS, _row(entry), strict=True))
+
+
+def _status(entry: Entry) -> int | None:
+    return entry.status_code or next(
+        (exchange.status for exchange in reversed(entry.exchanges) if exchange.status), None
+    )
+
+
+def plain_key() -> Callable[[UUID | None], Any]:
+    """Return how the database's plain SQL takes a UUID: asked once, used for a batch."""
+    if connection.features.has_native_uuid_field:
+        return lambda value: value
+    return lambda value: value.hex if value is not None else None
+
+
+def plain_time() -> Callable[[datetime], Any]:
+    """Return how the database's plain SQL takes a time: asked once, used for a batch."""
+    adapt: Callable[[datetime], Any] = connection.ops.adapt_datetimefield_value
+    return adapt
 
 
 def db_key(value: UUID | None) -> Any:
-    """Return a UUID as the database's plain SQL takes it."""
-    return value.hex if value is not None and not connection.features.has_native_uuid_field else value
+    """Return one UUID as the database's plain SQL takes it."""
+    return plain_key()(value)
 
 
 def db_time(value: datetime) -> Any:
-    """Return a time as the database's plain SQL takes it."""
-    return connection.ops.adapt_datetimefield_value(value)
+    """Return one time as the database's plain SQL takes it."""
+    return plain_time()(value)

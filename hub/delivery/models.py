@@ -22,6 +22,10 @@ class State(models.TextChoices):
     SKIPPED = "skipped", "Skipped"
 
 
+#: What nothing more is done about by itself.
+FINISHED = (State.COMPLETED, State.FAILED, State.CANCELLED, State.SKIPPED)
+
+
 class Priority(models.IntegerChoices):
     """Order of importance. The value is the head start in seconds: an item of low priority that
     waited so much longer goes first (ageing)."""
@@ -38,14 +42,16 @@ class QueueItem(models.Model):
     ``source_type``/``source_id`` name what is delivered (an event); ``targets`` the way it takes:
     ``[{"integration": uuid, "action": str, "mapping": int | null}, …]``, first choice first, of
     which ``target_index`` is the present one, copied into ``integration``, ``action``, ``mapping``.
-    ``fence`` grows with every claim: who holds an older one may not settle.
+    ``fence`` grows with every claim: who holds an older one may not settle. Items of one ``sequence``
+    are claimed one after the other, the oldest first.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    organization = models.ForeignKey(Organization, models.CASCADE)
+    # Every index costs each item three times: made, claimed, settled. Those below begin with it.
+    organization = models.ForeignKey(Organization, models.CASCADE, db_index=False)
     integration = models.ForeignKey(Integration, models.CASCADE, related_name="queue_items")
     action = models.CharField(max_length=80)
-    mapping = models.ForeignKey(FieldMapping, models.SET_NULL, null=True, blank=True)
+    mapping = models.ForeignKey(FieldMapping, models.SET_NULL, null=True, blank=True, db_index=False)
     targets = models.JSONField(default=list, blank=True)
     target_index = models.PositiveSmallIntegerField(default=0)
 
@@ -55,6 +61,7 @@ class QueueItem(models.Model):
     label = models.CharField(max_length=200, blank=True, help_text="Event type, for lists.")
     subject = models.CharField(max_length=200, blank=True)
 
+    sequence = models.UUIDField(null=True, blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     priority = models.IntegerField(choices=Priority.choices, default=Priority.NORMAL)
     due_at = models.DateTimeField()
@@ -68,9 +75,11 @@ class QueueItem(models.Model):
 
     last_error_kind = models.CharField(max_length=20, blank=True)
     last_error = models.CharField(max_length=1000, blank=True)
-    external_id = models.CharField(max_length=200, blank=True, db_index=True)
+    external_id = models.CharField(max_length=200, blank=True)
     result = models.JSONField(null=True, blank=True)
-    replay_of = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="replays")
+    replay_of = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="replays", db_index=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -81,6 +90,30 @@ class QueueItem(models.Model):
             ),
             models.Index(fields=["lease_until"], name="queue_leased", condition=models.Q(state="processing")),
             models.Index(fields=["organization", "state", "-id"], name="queue_state"),
+            # Nothing is in it but what has an order and is not finished.
+            models.Index(
+                fields=["sequence", "created_at"],
+                name="queue_sequence",
+                condition=models.Q(sequence__isnull=False, state__in=["pending", "processing"]),
+            ),
+            # What failed, by integration, is counted from this alone; only a failure writes it.
+            models.Index(
+                fields=["organization", "integration"],
+                name="queue_failed",
+                condition=models.Q(state="failed"),
+            ),
+            # Most items are in none of these.
+            models.Index(fields=["mapping"], name="queue_mapping", condition=models.Q(mapping__isnull=False)),
+            models.Index(
+                fields=["replay_of"], name="queue_replay", condition=models.Q(replay_of__isnull=False)
+            ),
+            # The class of operators lets PostgreSQL find beginnings, in whatever language it sorts.
+            models.Index(
+                fields=["external_id"],
+                name="queue_external",
+                condition=~models.Q(external_id=""),
+                opclasses=["varchar_pattern_ops"],
+            ),
         ]
 
     def __str__(self) -> str:
@@ -112,8 +145,8 @@ class IntegrationLog(models.Model):
     """Append-only: what the hub did with an external system, and what it answered (redacted)."""
 
     id = models.BigAutoField(primary_key=True)
-    organization = models.ForeignKey(Organization, models.CASCADE)
-    integration = models.ForeignKey(Integration, models.CASCADE, related_name="logs")
+    organization = models.ForeignKey(Organization, models.CASCADE, db_index=False)
+    integration = models.ForeignKey(Integration, models.CASCADE, related_name="logs", db_index=False)
     kind = models.CharField(max_length=10, choices=LogKind.choices)
     outcome = models.CharField(max_length=20, help_text="ok, or the kind of the error.")
     message = models.CharField(max_length=1000, blank=True)
@@ -140,6 +173,69 @@ class IntegrationLog(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.outcome}"
+
+
+class BulkDeed(models.TextChoices):
+    """What is done to every item of a selection."""
+
+    RETRY = "retry", "Retry: make due now, with fresh tries"
+    CANCEL = "cancel", "Cancel: end what waits"
+    REPLAY = "replay", "Replay: send again as new deliveries"
+
+
+class BulkRun(models.Model):
+    """One deed to many queue items, done by a worker step by step (``hub.delivery.bulk``).
+
+    ``selection``: which items, as ``bulk.Selection`` keeps it. ``cursor`` is the last item looked at; it
+    moves in the transaction that does the deed, so that a worker that dies leaves nothing half counted.
+    Items made from ``before`` on are left alone: a replay does not replay its own copies.
+    """
+
+    class State(models.TextChoices):
+        """Where it stands."""
+
+        RUNNING = "running", "Running"
+        COMPLETED = "completed", "Completed"
+        CANCELLED = "cancelled", "Cancelled"
+        FAILED = "failed", "Failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    deed = models.CharField(max_length=10, choices=BulkDeed.choices)
+    selection = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
+    message = models.CharField(max_length=1000, blank=True)
+    total = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Items at the start, where known."
+    )
+    looked_at = models.PositiveBigIntegerField(default=0)
+    done = models.PositiveBigIntegerField(default=0, help_text="Items that the deed changed.")
+    cursor = models.UUIDField(null=True, blank=True)
+    before = models.UUIDField()
+    started_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="bulk_of_organization"),
+            models.Index(fields=["id"], name="bulk_running", condition=models.Q(state="running")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{BulkDeed(self.deed).label.partition(':')[0]} many"
+
+    @property
+    def percent(self) -> int | None:
+        """How far it is, 0 to 100; None where nobody counted how much there is."""
+        if self.state == self.State.COMPLETED:
+            return 100
+        return None if not self.total else min(99, self.looked_at * 100 // self.total)
+
+    @property
+    def left_alone(self) -> int:
+        """Items that had changed meanwhile, so that the deed did not apply to them any more."""
+        return self.looked_at - self.done
 
 
 class WorkerBeat(models.Model):

@@ -5,11 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Case, F, QuerySet, When
+from django.db.models import Case, F, Model, QuerySet, When
 from django.utils import timezone
 
+from hub.connections.models import Integration
 from hub.delivery.models import QueueItem, State
 from hub.delivery.wake import wake
+from hub.mapping.models import FieldMapping
 
 #: States from which an item may be sent again as it is.
 RETRYABLE = (State.PENDING, State.FAILED, State.CANCELLED, State.SKIPPED)
@@ -24,21 +26,23 @@ def retry(items: QuerySet[QueueItem] | Iterable[QueueItem]) -> int:
     the first commit, must not end it again. One that waits keeps its fence: a late success counts.
     """
     now = timezone.now()
-    changed = 0
-    for item in _rows(items).filter(state__in=RETRYABLE):
-        integration_id, action, mapping_id = _first_target(item)
+    fresh: dict[str, Any] = {
+        "state": State.PENDING,
+        "due_at": now,
+        "claim_order": QueueItem.order(now, 0) - F("priority"),
+        "attempts": 0,
+        "tries": 0,
+        "finished_at": None,
+        "fence": Case(When(state=State.PENDING, then=F("fence")), default=F("fence") + 1),
+    }
+    rows = _rows(items).filter(state__in=RETRYABLE).order_by()
+    moved = list(rows.filter(target_index__gt=0).defer("result"))
+    # All that stand at their first target in one statement: after an outage that is nearly everything.
+    changed = rows.filter(target_index=0).update(**fresh)
+    for item in moved:
+        index, integration_id, action, mapping_id = _first_target(item)
         changed += QueueItem.objects.filter(pk=item.pk, state__in=RETRYABLE).update(
-            state=State.PENDING,
-            due_at=now,
-            claim_order=QueueItem.order(now, item.priority),
-            attempts=0,
-            tries=0,
-            target_index=0,
-            integration_id=integration_id,
-            action=action,
-            mapping_id=mapping_id,
-            finished_at=None,
-            fence=Case(When(state=State.PENDING, then=F("fence")), default=F("fence") + 1),
+            **fresh, target_index=index, integration_id=integration_id, action=action, mapping_id=mapping_id
         )
     transaction.on_commit(wake)
     return changed
@@ -62,13 +66,14 @@ def replay(items: QuerySet[QueueItem] | Iterable[QueueItem]) -> list[QueueItem]:
 
 
 def _copy(item: QueueItem, now: Any) -> QueueItem:
-    integration_id, action, mapping_id = _first_target(item)
+    index, integration_id, action, mapping_id = _first_target(item)
     return QueueItem(
         organization_id=item.organization_id,
         integration_id=integration_id,
         action=action,
         mapping_id=mapping_id,
         targets=item.targets,
+        target_index=index,
         source_type=item.source_type,
         source_id=item.source_id,
         route_id=item.route_id,
@@ -78,14 +83,27 @@ def _copy(item: QueueItem, now: Any) -> QueueItem:
         due_at=now,
         claim_order=QueueItem.order(now, item.priority),
         replay_of_id=item.pk,
+        sequence=item.sequence,
     )
 
 
-def _first_target(item: QueueItem) -> tuple[UUID, str, int | None]:
-    if not item.targets:
-        return item.integration_id, item.action, item.mapping_id
-    first = item.targets[0]
-    return UUID(first["integration"]), first["action"], first["mapping"]
+def _first_target(item: QueueItem) -> tuple[int, UUID, str, int | None]:
+    """Return the item's first target that still exists, and which it is; where it is, if none does.
+
+    An integration that somebody deleted took the items that were at it along, but not those that
+    had gone on to a fallback.
+    """
+    there = _existing(Integration, {UUID(stop["integration"]) for stop in item.targets})
+    for index, stop in enumerate(item.targets):
+        if UUID(stop["integration"]) in there:
+            mapping = stop["mapping"] if _existing(FieldMapping, {stop["mapping"]}) else None
+            return index, UUID(stop["integration"]), stop["action"], mapping
+    return item.target_index, item.integration_id, item.action, item.mapping_id
+
+
+def _existing(model: type[Model], keys: set[Any]) -> set[Any]:
+    wanted = {key for key in keys if key is not None}
+    return set(model._default_manager.filter(pk__in=wanted).values_list("pk", flat=True)) if wanted else set()
 
 
 def _rows(items: QuerySet[QueueItem] | Iterable[QueueItem]) -> QuerySet[QueueItem]:

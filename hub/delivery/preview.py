@@ -20,6 +20,8 @@ from hub.delivery.inputs import InputError, InputProblem, build_input
 from hub.delivery.sources import Envelope
 from hub.lib.ids import uuid7
 from hub.lib.keyring import KeyringError
+from hub.mapping.actions import find_action
+from hub.mapping.engine import MappingError, map_event
 from integrations.base.errors import IntegrationError
 from integrations.base.fixtures import FixtureError, fixture_transport
 from integrations.base.http import Exchange, Http
@@ -73,6 +75,27 @@ def preview(
         failed = _failed(f"The integration cannot be used as it is: {error}", "Open it and save it again.")
         return replace(failed, input=shown)
     return replace(_run(action, connection, data, timezone.now()), input=shown)
+
+
+def preview_rules(
+    provider_slug: str, action_name: str, rules: Sequence[Mapping[str, Any]], envelope: Envelope
+) -> Preview:
+    """Say what ``rules`` make of ``envelope`` where no integration is chosen, so that no request is known."""
+    action = find_action(provider_slug, action_name)
+    try:
+        if action is None:
+            note = "Choose what the mapping is made for to see whether it fits."
+            return Preview(input=map_event(rules, envelope.as_dict()) if rules else None, notes=[note])
+        data = build_input(action, rules, envelope)
+    except MappingError as error:
+        return Preview(
+            problems=[InputProblem(str(entry), entry.target, entry.rule) for entry in error.problems]
+        )
+    except InputError as error:
+        return Preview(problems=error.problems, hint=error.hint)
+    note = "Connect a service that can do this to see the request too."
+    shown_input = data.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+    return Preview(input=shown_input, notes=[note])
 
 
 def read_pasted(pasted: Any) -> Envelope:

@@ -1,6 +1,8 @@
 """Requests per period and integration, in memory or, on several machines, in Redis.
 
-A moving window: no period of the given length ever sees more than the limit.
+A moving window: no period of the given length ever sees more than the limit. A permit is taken
+before a request leaves, and one takes longer to arrive than another; so that the provider, too, never
+sees more, the window is a little longer than the period.
 """
 
 import logging
@@ -12,13 +14,18 @@ from uuid import UUID
 from django.conf import settings
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.errors import StorageError
-from limits.storage import RedisStorage, Storage
+from limits.storage import Storage
 from limits.strategies import MovingWindowRateLimiter
 
+from hub.connections.models import Integration
 from hub.lib.shared import Absence, patience
-from hub.lib.windows import WindowStorage
+from hub.lib.windows import RedisWindows, WindowStorage
 
 logger = logging.getLogger(__name__)
+
+#: How much longer the window is than the period: a share of it, so that little is lost of a short one, and at
+#: most so many seconds, because requests are not later than others by more where the period is long.
+SPACING, LONGEST_SPACING = 0.03, 0.06
 Answer = TypeVar("Answer")
 
 
@@ -35,6 +42,21 @@ class RateLimiter:
         """Take a permit of ``rate`` (requests, seconds); return whether there was one."""
         item, key = _item(*rate), integration_id.hex
         return self._ask(lambda limiter: limiter.hit(item, key))
+
+    def take_for(self, integration: Integration) -> bool:
+        """Take a permit for a delivery: of the integration's rate, and of its organization's quota if any."""
+        if not self.take(integration.pk, integration.rate):
+            return False
+        if integration.quota is None:
+            return True
+        item, key = _quota_of(integration)
+        return self._ask(lambda limiter: limiter.hit(item, key))
+
+    def free_of(self, integration: Integration) -> tuple[int, float]:
+        """Return the same as ``free``, for the quota of the integration's organization, which has one."""
+        item, key = _quota_of(integration)
+        stats = self._ask(lambda limiter: limiter.get_window_stats(item, key))
+        return stats.remaining, stats.reset_time
 
     def free(self, integration_id: UUID, rate: tuple[int, int]) -> tuple[int, float]:
         """Return (permits free now, Unix time at which the next one comes free)."""
@@ -65,9 +87,22 @@ def make_limiter() -> RateLimiter:
 
 @lru_cache(maxsize=4)
 def _limiter(url: str) -> RateLimiter:
-    return RateLimiter(RedisStorage(url, wrap_exceptions=True, **patience()) if url else None)
+    return RateLimiter(RedisWindows(url, wrap_exceptions=True, **patience()) if url else None)
+
+
+def _quota_of(integration: Integration) -> tuple[RateLimitItem, str]:
+    return _item(integration.quota or 1, 1), f"organization:{integration.organization_id}"
+
+
+class _Spaced(RateLimitItemPerSecond):
+    """So many requests within so many seconds, and a little."""
+
+    def get_expiry(self) -> float:  # type: ignore[override]
+        """Return the length of the window in seconds."""
+        period = float(super().get_expiry())
+        return period + min(SPACING * period, LONGEST_SPACING)
 
 
 @lru_cache(maxsize=4096)
 def _item(count: int, seconds: int) -> RateLimitItem:
-    return RateLimitItemPerSecond(count, seconds, namespace="interchange")
+    return _Spaced(count, seconds, namespace="interchange")

@@ -1,7 +1,8 @@
 """From attempts to settlements, and what they mean for the integration."""
 
+import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -12,7 +13,8 @@ from hub.delivery import log
 from hub.delivery.attempt import Attempt
 from hub.delivery.breaker import Breaker, after_failure, after_success
 from hub.delivery.models import LogKind
-from hub.delivery.retry import Plan, Progress, decide, rate_wait
+from hub.delivery.outcomes import take
+from hub.delivery.retry import LONGEST_WAIT, Plan, Progress, decide, rate_wait
 from hub.delivery.signals import integration_state_changed
 from hub.delivery.store import Settlement
 from integrations.base.errors import AuthError, IntegrationError, PermanentError, RateLimited, TransientError
@@ -29,6 +31,10 @@ class Outcome(Protocol):
     def finished_at(self) -> datetime:
         """When it was over."""
 
+    @property
+    def wait(self) -> float:
+        """Seconds that the provider's limit then asked to wait, though it was no refusal; 0: none."""
+
 
 def settlement_of(attempt: Attempt, integration: Integration, now: datetime) -> Settlement:
     """Decide what becomes of the item, and write down why."""
@@ -39,6 +45,8 @@ def settlement_of(attempt: Attempt, integration: Integration, now: datetime) -> 
     result = attempt.result
     told = (result.message if result else "") or (error.message if error else "") or decision.reason
     message = f"{_ended(told)} {decision.reason}" if error else told
+    if attempt.wait and not error:
+        message = f"{_ended(told)} The provider's limit is used up: the rest waits {attempt.wait:.0f} s."
     entry = log.Entry(
         item.organization_id,
         integration.pk,
@@ -80,6 +88,7 @@ def update_integration(integration_id: UUID, attempts: Sequence[Outcome], now: d
         if integration is None:
             return
         before = (integration.status, integration.circuit)
+        _set_breaker(integration, breaker_of(integration).counting(take(integration_id, time.time()), 0, now))
         for attempt in attempts:
             _apply(integration, attempt, now)
         Integration.objects.filter(pk=integration.pk).update(
@@ -87,6 +96,7 @@ def update_integration(integration_id: UUID, attempts: Sequence[Outcome], now: d
             circuit_until=integration.circuit_until,
             circuit_opened=integration.circuit_opened,
             failure_streak=integration.failure_streak,
+            breaker_window=integration.breaker_window,
             blocked_until=integration.blocked_until,
             status=integration.status,
             status_reason=integration.status_reason,
@@ -105,6 +115,7 @@ def breaker_of(integration: Integration) -> Breaker:
         integration.failure_streak,
         integration.circuit_opened,
         integration.circuit_until,
+        tuple((at, requests, failed) for at, requests, failed in integration.breaker_window or ()),
     )
 
 
@@ -114,9 +125,7 @@ def _apply(integration: Integration, attempt: Outcome, now: datetime) -> None:
         if integration.status == Status.ACTIVE:
             integration.status, integration.status_reason = Status.RECONNECT, error.message[:500]
     elif isinstance(error, RateLimited):
-        until = attempt.finished_at.timestamp() + rate_wait(error)
-        until_time = datetime.fromtimestamp(until, tz=now.tzinfo)
-        integration.blocked_until = max(integration.blocked_until or until_time, until_time)
+        _block(integration, attempt.finished_at, rate_wait(error))
     elif isinstance(error, TransientError):
         _set_breaker(
             integration,
@@ -129,12 +138,20 @@ def _apply(integration: Integration, attempt: Outcome, now: datetime) -> None:
         )
     elif error is None or (isinstance(error, PermanentError) and error.status):
         # An answer, even a refusal of the data, proves that the provider is there.
-        _set_breaker(integration, after_success(breaker_of(integration)))
+        _set_breaker(integration, after_success(breaker_of(integration), now))
+    if attempt.wait:
+        _block(integration, attempt.finished_at, min(attempt.wait, LONGEST_WAIT))
+
+
+def _block(integration: Integration, since: datetime, seconds: float) -> None:
+    until = since + timedelta(seconds=seconds)
+    integration.blocked_until = max(integration.blocked_until or until, until)
 
 
 def _set_breaker(integration: Integration, breaker: Breaker) -> None:
     integration.circuit, integration.failure_streak = breaker.circuit, breaker.streak
     integration.circuit_opened, integration.circuit_until = breaker.opened, breaker.until
+    integration.breaker_window = [list(part) for part in breaker.window]
 
 
 def _change(integration: Integration, before: tuple[str, str]) -> str:
@@ -142,8 +159,9 @@ def _change(integration: Integration, before: tuple[str, str]) -> str:
     if integration.status != status:
         return f"Held: the credential was refused. {integration.status_reason}"
     if integration.circuit == Circuit.OPEN and circuit != Circuit.OPEN:
+        breaker = breaker_of(integration)
         return (
-            f"Circuit opened after {integration.failure_streak} failures in a row; "
+            f"Circuit opened: {breaker.failed} of {breaker.requests} requests failed within a minute; "
             f"one delivery tries again at {integration.circuit_until:%H:%M:%S} UTC."
         )
     if integration.circuit == Circuit.CLOSED and circuit != Circuit.CLOSED:
@@ -166,6 +184,6 @@ def _hint(error: Exception | None) -> str:
 
 def needs_update(integration: Integration, attempts: Sequence[Outcome]) -> bool:
     """Whether these attempts can change the integration's state at all."""
-    if any(isinstance(attempt.error, TransientError | AuthError) for attempt in attempts):
+    if any(attempt.wait or isinstance(attempt.error, TransientError | AuthError) for attempt in attempts):
         return True
     return integration.failure_streak > 0 or integration.circuit != Circuit.CLOSED

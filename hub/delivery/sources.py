@@ -6,7 +6,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 
@@ -34,12 +34,41 @@ class Envelope:
 
 
 Loader = Callable[[Collection[UUID]], Mapping[UUID, Envelope]]
+
+
+class Finder(Protocol):
+    """Finds the sources of one type by what people know of them, through indexes alone."""
+
+    def about(self, organizations: Any, subject: str) -> Collection[UUID]:
+        """Return the newest whose subject is this, or begins so."""
+
+    def of_type(self, organizations: Any, text: str) -> tuple[Collection[str], Collection[UUID] | None]:
+        """Return the types that ``text`` means and their rows; None for these where they are many."""
+
+
 _loaders: dict[str, Loader] = {}
+_finders: dict[str, Finder] = {}
 
 
-def register_source(source_type: str, loader: Loader) -> None:
-    """Say how rows of ``source_type`` are loaded; called once from an app's ``ready()``."""
+def register_source(source_type: str, loader: Loader, finder: Finder | None = None) -> None:
+    """Say how rows of ``source_type`` are loaded and found; called once from an app's ``ready()``."""
     _loaders[source_type] = loader
+    if finder is not None:
+        _finders[source_type] = finder
+
+
+def about(organizations: Any, subject: str) -> list[UUID]:
+    """Return the ids of what ``organizations`` have under this subject, or one that begins so."""
+    return [pk for finder in _finders.values() for pk in finder.about(organizations, subject)]
+
+
+def of_type(organizations: Any, text: str) -> tuple[list[str], list[UUID] | None]:
+    """Return the types that ``text`` means, and the ids of all of them; None where they are many."""
+    found = [finder.of_type(organizations, text) for finder in _finders.values()]
+    types = [kind for kinds, _ in found for kind in kinds]
+    if any(ids is None for _, ids in found):
+        return types, None
+    return types, [pk for _, ids in found for pk in ids or ()]
 
 
 def load(source_type: str, ids: Collection[UUID]) -> Mapping[UUID, Envelope]:

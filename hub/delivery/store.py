@@ -4,15 +4,17 @@ Plain SQL, because a claim or a settle of a hundred items must cost a few statem
 instances; the same text serves SQLite and PostgreSQL but for ``SKIP LOCKED``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import orjson
+import psycopg
 from django.db import connection, transaction
 
+from hub.connections.models import Integration
 from hub.delivery import log
 from hub.delivery.log import db_key, db_time
 from hub.delivery.models import QueueItem, State
@@ -22,15 +24,21 @@ _LATEST_ORDER = 3600
 
 _CLAIM = """
     WITH due AS (
-        SELECT id FROM delivery_queueitem
+        SELECT id FROM delivery_queueitem item
         WHERE integration_id = %s AND state = 'pending' AND claim_order <= %s AND due_at <= %s
+            AND (sequence IS NULL OR NOT EXISTS (
+                SELECT 1 FROM delivery_queueitem earlier
+                WHERE earlier.sequence = item.sequence AND earlier.state IN ('pending', 'processing')
+                    AND (earlier.created_at, earlier.id) < (item.created_at, item.id)
+            ))
         ORDER BY claim_order LIMIT %s /* lock */
     )
     UPDATE delivery_queueitem
     SET state = 'processing', lease_owner = %s, lease_until = %s, fence = fence + 1
     WHERE id IN (SELECT id FROM due) AND state = 'pending'
     RETURNING id, organization_id, integration_id, action, mapping_id, targets, target_index,
-        source_type, source_id, label, subject, priority, attempts, tries, fence, claim_order
+        source_type, source_id, label, subject, priority, attempts, tries, fence, claim_order,
+        sequence IS NOT NULL
 """
 _SETTLE = """
     UPDATE delivery_queueitem
@@ -39,20 +47,53 @@ _SETTLE = """
         external_id = %s, result = %s, finished_at = %s, lease_owner = '', lease_until = NULL
     WHERE id = %s AND fence = %s AND state IN ('processing', 'pending')
 """
-_SETTLE_MANY = """
-    UPDATE delivery_queueitem item
-    SET state = v.state, due_at = v.due_at, claim_order = v.claim_order, attempts = v.attempts,
-        tries = v.tries, target_index = v.target_index, integration_id = v.integration_id, action = v.action,
-        mapping_id = v.mapping_id, last_error_kind = v.error_kind, last_error = v.error,
-        external_id = v.external_id, result = v.result::jsonb, finished_at = v.finished_at,
-        lease_owner = '', lease_until = NULL
-    FROM unnest(%s::text[], %s::timestamptz[], %s::float8[], %s::int[], %s::int[], %s::int[], %s::uuid[],
-        %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
-        %s::uuid[], %s::int[])
-        AS v (state, due_at, claim_order, attempts, tries, target_index, integration_id, action, mapping_id,
-            error_kind, error, external_id, result, finished_at, id, fence)
-    WHERE item.id = v.id AND item.fence = v.fence AND item.state IN ('processing', 'pending')
-"""
+_OUTCOME = {
+    "id": "uuid",
+    "fence": "int",
+    "state": "text",
+    "due_at": "timestamptz",
+    "claim_order": "float8",
+    "attempts": "int",
+    "tries": "int",
+    "target_index": "int",
+    "target_integration": "uuid",
+    "target_action": "text",
+    "target_mapping": "bigint",
+    "error_kind": "text",
+    "error": "text",
+    "external_id": "text",
+    "result": "jsonb",
+    "finished_at": "timestamptz",
+}
+_TOO_LATE = "Came too late, another worker has the item. "
+_LOGGED = {
+    "message": f"CASE WHEN settled.id IS NULL THEN left('{_TOO_LATE}' || message, 1000) ELSE message END"
+}
+#: PostgreSQL settles a whole batch, and logs it, with one statement: a statement each costs it ten
+#: times as much. The outcomes come as one JSON text. Whose fence is older than the row's came too
+#: late: of those only the log is written, and their ids are returned.
+_SETTLE_AND_LOG = f"""
+    WITH outcome AS (
+        SELECT * FROM json_to_recordset(%s::json)
+        AS ({", ".join(f"{name} {kind}" for name, kind in {**_OUTCOME, **log.COLUMNS}.items())})
+    ), settled AS (
+        UPDATE delivery_queueitem item
+        SET state = outcome.state, due_at = outcome.due_at, claim_order = outcome.claim_order,
+            attempts = outcome.attempts, tries = outcome.tries, target_index = outcome.target_index,
+            integration_id = target_integration, action = target_action, mapping_id = target_mapping,
+            last_error_kind = error_kind, last_error = error, external_id = outcome.external_id,
+            result = outcome.result, finished_at = outcome.finished_at, lease_owner = '', lease_until = NULL
+        FROM outcome
+        WHERE item.id = outcome.id AND item.fence = outcome.fence
+            AND item.state IN ('processing', 'pending')
+        RETURNING item.id
+    ), logged AS (
+        {log.INSERT}
+        SELECT {", ".join(_LOGGED.get(name, name) for name in log.COLUMNS)}
+        FROM outcome LEFT JOIN settled USING (id) ORDER BY created_at
+    )
+    SELECT id FROM outcome EXCEPT SELECT id FROM settled
+"""  # noqa: S608  # nosec B608 (made of our own names)
 _GIVE_BACK = """
     UPDATE delivery_queueitem SET state = 'pending', lease_owner = '', lease_until = NULL
     WHERE id = %s AND fence = %s AND state = 'processing'
@@ -60,17 +101,27 @@ _GIVE_BACK = """
 _EXTEND = """
     UPDATE delivery_queueitem SET lease_until = %s WHERE id = %s AND fence = %s AND state = 'processing'
 """
-_LANES = """
-    SELECT id FROM connections_integration lane
+#: What changes on an integration's row while it is at work; all else changes ``updated_at``.
+_LIVE = (
+    *("status", "status_reason", "blocked_until", "circuit", "circuit_until", "circuit_opened"),
+    "failure_streak",
+)
+_TIMES = frozenset({"blocked_until", "circuit_until"})
+_LANES = f"""
+    SELECT lane.id, lane.updated_at, credential.version, organization.deliveries_per_second,
+        {", ".join(f"lane.{name}" for name in _LIVE)}
+    FROM connections_integration lane
+    JOIN accounts_organization organization ON organization.id = lane.organization_id
+    LEFT JOIN connections_credential credential ON credential.integration_id = lane.id
     WHERE EXISTS (
         SELECT 1 FROM delivery_queueitem item
         WHERE item.integration_id = lane.id AND item.state = 'pending'
             AND item.claim_order <= %s AND item.due_at <= %s
     )
-"""
+"""  # noqa: S608  # nosec B608 (made of our own names)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Claimed:
     """A queue item that this worker holds until its lease ends or it settles."""
 
@@ -90,6 +141,8 @@ class Claimed:
     tries: int
     fence: int
     claim_order: float
+    #: Others of its sequence may wait for its end.
+    in_order: bool = False
 
     @property
     def idempotency_key(self) -> str:
@@ -104,7 +157,7 @@ class Claimed:
         return UUID(stop["integration"]), stop["action"], stop["mapping"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Settlement:
     """What a claimed item becomes, and the log entry that says so."""
 
@@ -121,11 +174,40 @@ class Settlement:
     log: log.Entry
 
 
-def lanes_with_due_items(now: datetime) -> list[UUID]:
+@dataclass(frozen=True, slots=True)
+class DueLane:
+    """An integration that has something due, and its state now.
+
+    ``stamp`` changes with all else about the integration and its credential.
+    """
+
+    id: UUID
+    stamp: tuple[Any, Any]
+    #: Deliveries a second of its organization; None: any.
+    quota: int | None
+    live: Sequence[Any]
+
+    def tell(self, integration: Integration) -> None:
+        """Bring ``integration`` up to date."""
+        integration.quota = self.quota
+        for name, value in zip(_LIVE, self.live, strict=True):
+            setattr(integration, name, value)
+
+
+def due_lanes(now: datetime) -> list[DueLane]:
     """Return the integrations that have something due."""
     with connection.cursor() as cursor:
         cursor.execute(_LANES, [now.timestamp() + _LATEST_ORDER, db_time(now)])
-        return [_uuid(row[0]) for row in cursor.fetchall()]
+        return [DueLane(_uuid(row[0]), (row[1], row[2]), row[3], _live(row[4:])) for row in cursor.fetchall()]
+
+
+def _live(values: Sequence[Any]) -> list[Any]:
+    return [_time(value) if name in _TIMES else value for name, value in zip(_LIVE, values, strict=True)]
+
+
+def _time(value: datetime | None) -> datetime | None:
+    """Return a time as plain SQL gave it with its time zone, which SQLite does not keep: UTC."""
+    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 def claim(integration_id: UUID, limit: int, owner: str, lease: float, now: datetime) -> list[Claimed]:
@@ -139,7 +221,7 @@ def claim(integration_id: UUID, limit: int, owner: str, lease: float, now: datet
         owner,
         db_time(now + timedelta(seconds=lease)),
     ]
-    with transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(_CLAIM.replace("/* lock */", lock), values)
         return sorted((_claimed(row) for row in cursor.fetchall()), key=lambda item: item.claim_order)
 
@@ -150,18 +232,28 @@ def settle(settlements: Sequence[Settlement], now: datetime) -> list[Settlement]
     Return those that were stale: somebody else holds the item by now (their fence is newer), so
     that only the log entry was kept.
     """
+    if connection.vendor == "postgresql":
+        return _settle_at_once(settlements, now)
     with transaction.atomic(), connection.cursor() as cursor:
-        rows = [_settle_values(settlement, now) for settlement in settlements]
-        if connection.vendor == "postgresql":
-            # One statement for all: a statement each costs PostgreSQL ten times as much.
-            cursor.execute(_SETTLE_MANY, [list(column) for column in zip(*rows, strict=True)])
-        else:
-            cursor.executemany(_SETTLE, rows)
+        key, time = log.plain_key(), log.plain_time()
+        cursor.executemany(
+            _SETTLE, [_settle_values(settlement, now, key, time) for settlement in settlements]
+        )
         stale = [] if cursor.rowcount == len(settlements) else _stale(settlements)
         for settlement in stale:
-            settlement.log.message = f"Came too late, another worker has the item. {settlement.log.message}"
+            settlement.log.message = _TOO_LATE + settlement.log.message
         log.write(settlement.log for settlement in settlements)
     return stale
+
+
+def _settle_at_once(settlements: Sequence[Settlement], now: datetime) -> list[Settlement]:
+    outcomes = [_outcome(settlement, now) | log.as_json(settlement.log) for settlement in settlements]
+    connection.ensure_connection()
+    # Django's cursor writes values into the text of the statement; psycopg's own sends them beside it.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(_SETTLE_AND_LOG, [orjson.dumps(outcomes, default=str).decode()])
+        late = {row[0] for row in cursor.fetchall()}
+    return [settlement for settlement in settlements if settlement.item.id in late]
 
 
 def _stale(settlements: Sequence[Settlement]) -> list[Settlement]:
@@ -193,27 +285,46 @@ def _each(sql: str, rows: list[list[Any]]) -> None:
             cursor.executemany(sql, rows)
 
 
-def _settle_values(settlement: Settlement, now: datetime) -> list[Any]:
+def _outcome(settlement: Settlement, now: datetime) -> dict[str, Any]:
     item = settlement.item
     integration_id, action, mapping_id = item.target(settlement.target_index)
-    return [
-        settlement.state.value,
-        db_time(settlement.due_at),
-        settlement.due_at.timestamp() - item.priority,
-        settlement.attempts,
-        settlement.tries,
-        settlement.target_index,
-        db_key(integration_id),
-        action,
-        mapping_id,
-        settlement.error_kind,
-        settlement.error[:1000],
-        settlement.external_id[:200],
-        None if settlement.result is None else orjson.dumps(settlement.result, default=str).decode(),
-        None if settlement.state == State.PENDING else db_time(now),
-        db_key(item.id),
-        item.fence,
-    ]
+    return {
+        "id": item.id,
+        "fence": item.fence,
+        "state": settlement.state.value,
+        "due_at": settlement.due_at,
+        "claim_order": settlement.due_at.timestamp() - item.priority,
+        "attempts": settlement.attempts,
+        "tries": settlement.tries,
+        "target_index": settlement.target_index,
+        "target_integration": integration_id,
+        "target_action": action,
+        "target_mapping": mapping_id,
+        "error_kind": settlement.error_kind,
+        "error": settlement.error[:1000],
+        "external_id": settlement.external_id[:200],
+        "result": settlement.result,
+        "finished_at": None if settlement.state == State.PENDING else now,
+    }
+
+
+def _settle_values(
+    settlement: Settlement,
+    now: datetime,
+    key: Callable[[UUID | None], Any],
+    time: Callable[[datetime], Any],
+) -> list[Any]:
+    """Return the values of ``_SETTLE``, in its order."""
+    outcome = _outcome(settlement, now)
+    finished, result = outcome["finished_at"], outcome["result"]
+    outcome |= {
+        "due_at": time(outcome["due_at"]),
+        "target_integration": key(outcome["target_integration"]),
+        "result": None if result is None else orjson.dumps(result, default=str).decode(),
+        "finished_at": time(finished) if finished else None,
+    }
+    identity = [key(outcome.pop("id")), outcome.pop("fence")]
+    return [*outcome.values(), *identity]
 
 
 def _claimed(row: Sequence[Any]) -> Claimed:

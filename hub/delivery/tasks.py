@@ -34,6 +34,12 @@ def wake() -> None:
     _worker().ring()
 
 
+@shared_task(name="hub.delivery.tasks.wake_jobs")
+def wake_jobs() -> None:
+    """Have this process's worker look at the jobs beside delivering."""
+    _worker().ring_jobs()
+
+
 @shared_task(name="hub.delivery.tasks.run_job")
 def run_job(name: str) -> None:
     """Do one scheduled job."""

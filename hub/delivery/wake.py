@@ -3,6 +3,9 @@ looks by itself every second, and the sweeper finds what is left.
 
 Embedded: one datagram to every worker's socket in HUB_HOME. With a broker: one Celery message
 without content, at most one per ``QUIET`` seconds and process, the last one never swallowed.
+
+Deliveries and the jobs beside them ring apart: looking for syncs and files at every event that comes
+in cost a worker twice as much as delivering it.
 """
 
 import atexit
@@ -12,40 +15,51 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from celery import current_app
 from django.conf import settings
+
+from hub.celery import app
 
 logger = logging.getLogger(__name__)
 
 QUIET = 0.02
 #: Seconds that a process which ends waits for its last message to leave.
 FAREWELL = 1.0
-TASK = "hub.delivery.tasks.wake"
+DELIVERIES, JOBS = b"d", b"j"
+TASKS = {DELIVERIES: "hub.delivery.tasks.wake", JOBS: "hub.delivery.tasks.wake_jobs"}
 
 
 def wake() -> None:
-    """Ring; never raises, never waits. Call it after commit."""
+    """Ring for deliveries; never raises, never waits. Call it after commit."""
+    _ring(DELIVERIES)
+
+
+def wake_jobs() -> None:
+    """The same for what workers do beside delivering: syncs, files, received webhooks, bulk runs."""
+    _ring(JOBS)
+
+
+def _ring(what: bytes) -> None:
     if settings.HUB.embedded:
-        ring_sockets(settings.HUB.wake_socket)
+        ring_sockets(settings.HUB.wake_socket, what)
     else:
-        _messenger.ring()
+        _messenger.ring(what)
 
 
-def ring_sockets(first: Path) -> None:
+def ring_sockets(first: Path, what: bytes = DELIVERIES) -> None:
     """Send one byte to every worker that listens beside ``first``."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
         for path in first.parent.glob(f"{first.stem}*{first.suffix}"):
             # A dead worker's socket refuses, a busy worker's is full: neither needs the byte.
             with contextlib.suppress(OSError):
-                sender.sendto(b"1", str(path))
+                sender.sendto(what, str(path))
 
 
 class Listener:
-    """Receives the datagrams of ``wake`` in a worker process and calls ``ring`` for them."""
+    """Receives the datagrams of ``wake`` in a worker process."""
 
     def __init__(self, path: Path):
         """Listen at ``path``; a socket file that a dead worker left there is replaced."""
@@ -56,14 +70,15 @@ class Listener:
         self._socket.bind(str(path))
         self._socket.settimeout(1)
 
-    def run(self, ring: Callable[[], None], stop: threading.Event) -> None:
-        """Call ``ring`` for every wake-up until ``stop`` is set."""
+    def run(self, rings: Mapping[bytes, Callable[[], None]], stop: threading.Event) -> None:
+        """Call the function of ``rings`` that each wake-up asks for, until ``stop`` is set."""
         while not stop.is_set():
             try:
-                self._socket.recv(16)
+                what = self._socket.recv(16)
             except TimeoutError:
                 continue
-            ring()
+            if ring := rings.get(what):
+                ring()
 
     def close(self) -> None:
         """Stop listening and remove the socket file."""
@@ -80,12 +95,14 @@ class _Messenger:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked = threading.Event()
+        self._what: set[bytes] = set()
         self._idle = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def ring(self) -> None:
+    def ring(self, what: bytes) -> None:
         """Have one message sent; returns at once."""
         self._idle.clear()
+        self._what.add(what)
         self._asked.set()
         if self._thread is None:
             with self._lock:
@@ -101,15 +118,20 @@ class _Messenger:
     def _run(self) -> None:
         while self._asked.wait():
             self._asked.clear()
-            _send_message()
+            for what in TASKS:
+                if what in self._what:
+                    # Before it is sent: who rings meanwhile is heard once more.
+                    self._what.discard(what)
+                    _send_message(TASKS[what])
             if not self._asked.is_set():
                 self._idle.set()
             time.sleep(QUIET)
 
 
-def _send_message() -> None:
+def _send_message(task: str) -> None:
     try:
-        current_app.send_task(TASK, retry=False, ignore_result=True)
+        # Never Celery's current_app: in a thread that is whichever application was made first.
+        app.send_task(task, retry=False, ignore_result=True)
     except Exception as error:  # whatever broker library is in use: the sweeper makes up for it
         logger.warning("The broker took no wake-up (%s); the sweeper will find the item.", error)
 

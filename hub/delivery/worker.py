@@ -13,10 +13,11 @@ from django.db import close_old_connections, connections
 
 from hub.delivery import housekeeping
 from hub.delivery.beats import Pulse
-from hub.delivery.dispatch import LOOK_EVERY, Dispatcher
+from hub.delivery.claims import LOOK_EVERY
+from hub.delivery.dispatch import Dispatcher
 from hub.delivery.jobs import Job, worker_jobs
 from hub.delivery.ratelimit import make_limiter
-from hub.delivery.wake import Listener
+from hub.delivery.wake import DELIVERIES, JOBS, Listener
 from hub.lib.logs import process_facts
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def worker_name() -> str:
 
 
 class Worker:
-    """Runs a dispatcher in one thread and the jobs in another; ``ring`` wakes both."""
+    """Runs a dispatcher in one thread and the jobs in another, each with a bell of its own."""
 
     def __init__(self) -> None:
         hub = settings.HUB
@@ -57,14 +58,18 @@ class Worker:
             thread.start()
 
     def ring(self) -> None:
-        """Somebody left something to do."""
+        """Somebody left something to deliver."""
         self.dispatcher.ring()
+
+    def ring_jobs(self) -> None:
+        """Somebody left another job."""
         self._jobs_bell.set()
 
     def stop(self) -> None:
         """Finish what is under way, give back the rest, and return when that is done or time is up."""
         self.stopping.set()
         self.ring()
+        self.ring_jobs()
         ends = time.monotonic() + STOP_WITHIN
         for thread in self._threads:
             thread.join(timeout=max(0.0, ends - time.monotonic()))
@@ -103,7 +108,7 @@ def run_embedded(worker: Worker, wake_socket: Path) -> None:
     """Run until ``worker.stopping`` is set, woken by datagrams to ``wake_socket``."""
     listener = Listener(wake_socket.with_name(f"{wake_socket.stem}-{os.getpid()}{wake_socket.suffix}"))
     worker.start()
-    listener.run(worker.ring, worker.stopping)
+    listener.run({DELIVERIES: worker.ring, JOBS: worker.ring_jobs}, worker.stopping)
     worker.stop()
     listener.close()
 

@@ -30,8 +30,38 @@ def test_opens_at_the_threshold_only():
     assert (third.circuit, third.until) == (Circuit.OPEN, NOW + timedelta(seconds=30))
 
 
-def test_a_success_in_between_starts_the_count_again():
-    assert fail(after_success(fail(fail(CLOSED)))).circuit == Circuit.CLOSED
+def test_opens_where_half_of_enough_requests_failed():
+    """Ten within a minute are enough to tell; four bad ones of them are not too many, five are."""
+
+    def after(good, bad):
+        breaker = CLOSED.counting(good, bad and 0, NOW)
+        for _ in range(bad):
+            breaker = after_failure(breaker, threshold=10, cooldown=30, now=NOW)
+        return breaker
+
+    assert after(0, 9).circuit == Circuit.CLOSED
+    assert after(0, 10).circuit == Circuit.OPEN
+    assert after(6, 5).circuit == Circuit.CLOSED
+    assert after(5, 5).circuit == Circuit.OPEN
+    assert (after(5, 5).requests, after(5, 5).failed) == (10, 5)
+
+
+def test_what_happened_more_than_a_minute_ago_does_not_count():
+    long_ago = fail(fail(CLOSED))
+    assert fail(long_ago, NOW + timedelta(seconds=71)).circuit == Circuit.CLOSED
+    assert fail(long_ago, NOW + timedelta(seconds=40)).circuit == Circuit.OPEN
+
+
+def test_a_recovery_begins_to_count_anew():
+    mended = after_success(Breaker(Circuit.HALF_OPEN, 3, 1, NOW, ((int(NOW.timestamp()), 9, 9),)), NOW)
+    assert (mended.circuit, mended.opened, mended.requests, mended.failed) == (Circuit.CLOSED, 0, 1, 0)
+
+
+def test_the_window_stays_small():
+    breaker = CLOSED
+    for second in range(0, 3600, 7):
+        breaker = breaker.counting(5, 0, NOW + timedelta(seconds=second))
+    assert len(breaker.window) <= 6
 
 
 def test_a_failed_trial_waits_twice_as_long_up_to_a_limit():

@@ -116,6 +116,24 @@ def test_an_open_circuit_diverts_what_has_a_fallback_and_holds_the_rest(dispatch
     assert IntegrationLog.objects.filter(outcome="diverted", item_id=diverted.pk).exists()
 
 
+def test_successes_of_before_count_when_something_fails(dispatcher, door):
+    """Nothing is written while all goes well; a few failures among many successes open nothing."""
+    door.answer("POST", "/notes", json={"id": 1}, times=8)
+    door.answer("POST", "/notes", status=500, times=5)
+    door.answer("POST", "/notes", json={"id": 1})
+    integration = alpha(breaker_threshold=4, max_in_flight=1, quick_tries=1)
+    for _ in range(8):
+        make(integration)
+    dispatcher.run_until_idle()
+    integration.refresh_from_db()
+    assert integration.breaker_window is None
+    for _ in range(5):
+        make(integration)
+    dispatcher.run_until_idle()
+    integration.refresh_from_db()
+    assert (integration.circuit, integration.failures_lately) == (Circuit.CLOSED, 5)
+
+
 def test_failures_in_a_row_open_the_circuit_once_and_a_success_closes_it(dispatcher, door):
     told = []
     integration_state_changed.connect(receiver := lambda reason, **_: told.append(reason))
@@ -310,3 +328,13 @@ def test_lines_written_meanwhile_carry_the_items_ids(dispatcher, door, caplog):
     told = [record for record in caplog.records if record.name == "hub.traffic"]
     assert [record.facts["outcome"] for record in told] == ["ok"]
     assert logs.current_facts().get("item") is None
+
+
+def test_a_ring_during_a_look_is_not_lost(dispatcher, monkeypatch):
+    def look(now):
+        dispatcher.ring()  # somebody's commit came after what this look could see
+        return []
+
+    monkeypatch.setattr(store, "due_lanes", look)
+    dispatcher.claims.claim()
+    assert dispatcher.claims.wanted()

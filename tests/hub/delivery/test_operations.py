@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
-from hub.delivery import housekeeping, operations
+from hub.delivery import housekeeping, operations, pruning
 from hub.delivery.models import IntegrationLog, QueueItem, State
 from hub.lib.ids import first_at
 from tests.factories import IntegrationFactory, QueueItemFactory
@@ -38,6 +39,27 @@ def test_retry_starts_afresh_at_the_first_target():
     assert (row.state, row.attempts, row.tries, row.target_index) == (State.PENDING, 0, 0, 0)
     assert (row.integration_id, row.action) == (first.pk, "one")
     assert row.due_at <= timezone.now()
+
+
+@pytest.mark.parametrize("deed", [operations.retry, operations.replay])
+def test_a_target_that_somebody_deleted_is_passed_over(deed):
+    """The first integration is gone with what was at it; what had gone on to the fallback is still there."""
+    gone = IntegrationFactory()
+    left = IntegrationFactory(organization=gone.organization)
+    targets = [
+        {"integration": str(gone.pk), "action": "one", "mapping": None},
+        {"integration": str(left.pk), "action": "two", "mapping": 987654},
+    ]
+    row = item(integration=left, state=State.FAILED, targets=targets, target_index=1, action="two")
+    gone.delete()
+
+    with transaction.atomic():
+        deed([row])
+
+    newest = QueueItem.objects.order_by("-pk").first()
+    assert newest.state == State.PENDING
+    assert (newest.integration_id, newest.action, newest.target_index) == (left.pk, "two", 1)
+    assert newest.mapping_id is None
 
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.PROCESSING])
@@ -78,5 +100,5 @@ def test_pruning_removes_only_what_is_finished_and_old():
     item(pk=first_at(old - timedelta(days=1)), state=State.COMPLETED, finished_at=timezone.now())
     item(state=State.COMPLETED, finished_at=timezone.now())
     item(state=State.PENDING)
-    assert housekeeping.prune() == 1
+    assert pruning.prune() == 1
     assert QueueItem.objects.count() == 3

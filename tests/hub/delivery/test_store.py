@@ -59,7 +59,7 @@ def test_claims_only_what_is_due_and_only_once():
     due, _later = make(integration), make(integration, due_in=60)
     assert [item.id for item in claim(integration)] == [due.pk]
     assert claim(integration, owner="w2") == []
-    assert store.lanes_with_due_items(timezone.now()) == []
+    assert store.due_lanes(timezone.now()) == []
 
 
 def test_important_first_but_whoever_waited_long_enough_overtakes():

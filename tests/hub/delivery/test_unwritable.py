@@ -144,5 +144,5 @@ def test_a_database_that_fails_once_leaves_nothing_behind(monkeypatch, door, wha
         worker.bell.wait(0.02)
     worker.shut_down(deadline=2)
     known = {row.pk for row in QueueItem.objects.filter(state=State.PROCESSING)}
-    assert known >= set(worker._held), "what the worker still prolongs is what the table says it holds"
-    assert not worker._held, "it prolongs nothing that it is not going to send"
+    assert known >= set(worker.claims.held), "what the worker still prolongs is what the table says it holds"
+    assert not worker.claims.held, "it prolongs nothing that it is not going to send"
