@@ -11,21 +11,23 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from hub.accounts.access import organizations_for
+from hub.accounts.access import has_role, organizations_for, shown_organizations
 from hub.accounts.models import Role
-from hub.accounts.pages import Deed, HubAdmin, Told
-from hub.delivery.admin import search_rows
+from hub.accounts.pages import Deed, HubAdmin, Panel, Told, register_question
+from hub.delivery.admin import wanted_id
 from hub.delivery.models import IntegrationLog, QueueItem, State
 from hub.events import route_admin
+from hub.events.again import changes
 from hub.events.event_page import page_context
-from hub.events.filters import OriginFilter, OutcomeFilter, ReceivedFilter
+from hub.events.filters import OriginFilter, OutcomeFilter, ReceivedFilter, StoredTypeFilter
 from hub.events.forms import EventTypeForm, TestEventForm, example_of, known_types, types_with_example
+from hub.events.impact import replay_impact
 from hub.events.models import Event, EventType
 from hub.events.replay import replay_event
+from hub.events.search import named
 from hub.lib.html import badge, moment
 
 __all__ = ["EventAdmin", "EventTypeAdmin", "route_admin"]
@@ -39,9 +41,9 @@ class EventAdmin(HubAdmin):
     paginator = InfinitePaginator
     list_display = ("what", "shown_outcome", "shown_origin", "when")
     list_display_links = ("what",)
-    list_filter = (("type", FieldTextFilter), OutcomeFilter, OriginFilter, ReceivedFilter)
+    list_filter = (StoredTypeFilter, OutcomeFilter, OriginFilter, ReceivedFilter)
     search_fields = ("subject", "type", "idempotency_key")
-    search_help_text = "Type, subject, idempotency key or event id"
+    search_help_text = "Type, subject (or how it begins), idempotency key or event id"
     ordering = ("-id",)
     sortable_by = ()
     page_template = "events/event.html"
@@ -51,6 +53,7 @@ class EventAdmin(HubAdmin):
             "replay",
             "Replay",
             "repeat",
+            when=lambda event: event.data_removed_at is None,
             confirm="Send this event again by the routes of today? The providers will act a second time.",
         ),
     )
@@ -79,13 +82,17 @@ class EventAdmin(HubAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        columns = ("subject", "type", "idempotency_key")
-        return search_rows(queryset, search_term, ("id",), columns), False
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        wanted = wanted_id(term)
+        found = [wanted] if wanted else named(shown_organizations(request), term)
+        return queryset.filter(pk__in=found), False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        may_send = organizations_for(request.user, Role.OPERATOR).exists()
+        may_send = has_role(request, Role.OPERATOR)
         return super().changelist_view(request, {**(extra_context or {}), "may_send": may_send})
 
     def page_context(self, request: HttpRequest, row: Event) -> dict[str, Any]:
@@ -146,6 +153,15 @@ class EventAdmin(HubAdmin):
     @display(description="Received")
     def when(self, event: Event) -> SafeString:
         return moment(event.received_at)
+
+
+def _replay_question(request: HttpRequest, event: Event) -> dict[str, Any]:
+    """Return where the event would go now, and what would be sent there beside what was."""
+    again = replay_impact(event)
+    return {"again": again, "changes": changes(event, again.decisions)}
+
+
+register_question(Event, "replay", Panel("events/replay_question.html", _replay_question))
 
 
 @admin.register(EventType)

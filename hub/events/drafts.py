@@ -73,7 +73,7 @@ def _check(draft: Draft, now: datetime) -> list[tuple[str, str]]:
     found = [(name, _text_problem(name, getattr(draft, name))) for name in _LENGTHS]
     found.append(("time", _time_problem(draft.time)))
     found.append(("deliver_at", _deliver_at_problem(draft.deliver_at, now)))
-    found.append(_strict_problem(draft.data) if draft.strict else data_problem(draft.data))
+    found.append(json_problem(draft.data) if draft.strict else data_problem(draft.data))
     return [(name, message) for name, message in found if message]
 
 
@@ -123,8 +123,8 @@ def data_problem(data: Any) -> tuple[str, str]:
     return "data", ""
 
 
-def _strict_problem(data: Any) -> tuple[str, str]:
-    """The same for data that is JSON for certain, at a tenth of the cost."""
+def json_problem(data: Any) -> tuple[str, str]:
+    """The same for what a strict parser made, at a tenth of the cost."""
     try:
         encoded = orjson.dumps(data)
     except TypeError:

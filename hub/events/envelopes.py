@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Collection, Mapping
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db.models import TextField
-from django.db.models.functions import Cast
+from django.db import connection
 
+from hub.delivery.log import plain_key
 from hub.delivery.sources import Envelope
 from hub.events.models import Event
 
 SOURCE_TYPE = "event"
+_LOAD = """
+    SELECT id, type, subject, source, time, data FROM events_event
+    WHERE id IN ({}) AND data_removed_at IS NULL
+"""
 
 
 def envelope_of(event: Event) -> Envelope:
@@ -21,14 +26,21 @@ def envelope_of(event: Event) -> Envelope:
 
 
 def load_envelopes(ids: Collection[UUID]) -> Mapping[UUID, Envelope]:
-    """Return the envelopes of the events that still exist, by id, in one query."""
-    fields = ("id", "type", "subject", "source", "time")
-    raw = Cast("data", TextField())
-    rows = Event.objects.filter(pk__in=list(ids)).values_list(*fields, raw)
-    return {
-        key: Envelope(key, kind, subject, source, moment, _parsed(text))
-        for key, kind, subject, source, moment, text in rows
-    }
+    """Return the envelopes of the events that still exist, with their data, by id, in one query.
+
+    Plain SQL: model fields take longer to read a row than a delivery takes to send it.
+    """
+    key, wanted = plain_key(), list(ids)
+    marks = ", ".join(["%s"] * len(wanted))
+    with connection.cursor() as cursor:
+        cursor.execute(_LOAD.format(marks), [key(each) for each in wanted])
+        rows = cursor.fetchall()
+    found = {}
+    for raw, kind, subject, source, moment, data in rows:
+        event_id = raw if isinstance(raw, UUID) else UUID(hex=raw)
+        time = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        found[event_id] = Envelope(event_id, kind, subject, source, time, _parsed(data))
+    return found
 
 
 def _parsed(text: str | None) -> Any:

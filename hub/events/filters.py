@@ -1,17 +1,16 @@
 """Filters of the list of events; each is answered from an index, however many events there are."""
 
-from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
-from unfold.contrib.filters.admin import DropdownFilter
+from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
-from hub.accounts.access import organizations_for
+from hub.accounts.access import organizations_for, shown_organizations
 from hub.accounts.filters import TextChoicesFilter
+from hub.delivery.filters import MadeFilter
 from hub.delivery.models import QueueItem, State
+from hub.events.search import types_like
 
 
 class OriginFilter(TextChoicesFilter):
@@ -19,30 +18,31 @@ class OriginFilter(TextChoicesFilter):
 
     title = "origin"
     parameter_name = "origin"
-    options = [("api", "API"), ("webhook", "Webhook"), ("admin", "Sent by hand"), ("replay", "Replay")]
+    options = [
+        ("api", "API"),
+        ("webhook", "Webhook"),
+        ("admin", "Sent by hand"),
+        ("replay", "Replay"),
+        ("hub", "The hub itself"),
+    ]
 
 
-class ReceivedFilter(DropdownFilter):
-    """By the time it was received. Ids carry that time, so that their index finds the place."""
+class ReceivedFilter(MadeFilter):
+    """By the time it was received."""
 
     title = "received"
     parameter_name = "received"
-    spans = {
-        "hour": ("Within an hour", timedelta(hours=1)),
-        "day": ("Within 24 hours", timedelta(days=1)),
-        "week": ("Within 7 days", timedelta(days=7)),
-        "month": ("Within 30 days", timedelta(days=30)),
-    }
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(key, words) for key, (words, _) in self.spans.items()]
+
+class StoredTypeFilter(TextFilter):
+    """By type: a part of it, or a pattern with ``*``."""
+
+    title = "type"
+    parameter_name = "type"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        _, span = self.spans.get(self.value() or "", ("", None))
-        if span is None:
-            return queryset
-        milliseconds = int((timezone.now() - span).timestamp() * 1000)
-        return queryset.filter(pk__gte=UUID(int=milliseconds << 80))
+        text = (self.value() or "").strip()
+        return queryset.filter(type__in=types_like(shown_organizations(request), text)) if text else queryset
 
 
 class OutcomeFilter(DropdownFilter):

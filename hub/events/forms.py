@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from hub.accounts.quotas import QuotaExceeded
 from hub.events.drafts import Draft, IntakeError
 from hub.events.intake import Accepted, accept_event
 from hub.events.models import Event, EventType
@@ -55,6 +56,9 @@ class TestEventForm(forms.Form):
         except IntakeError as error:
             for problem in error.problems:
                 self.add_error(problem.field if problem.field in self.fields else "payload", problem.message)
+            return None
+        except QuotaExceeded as error:
+            self.add_error(None, str(error))
             return None
 
 

@@ -20,10 +20,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from hub.accounts.models import Organization
+from hub.accounts.quotas import Quota, QuotaExceeded, quotas_of
 from hub.delivery.sources import Envelope
 from hub.delivery.wake import wake
 from hub.events.drafts import Draft, IntakeError, IntakeProblem, check_drafts
 from hub.events.models import EventType
+from hub.events.quotas import beyond
 from hub.events.routes import routes_of_all
 from hub.events.routing import QUEUED, RouteView, decide
 from hub.events.schemas import SchemaUnusable, data_reasons
@@ -42,6 +44,8 @@ _SCHEMAS = """
     WHERE organization_id IN ({}) AND name IN ({}) AND schema IS NOT NULL
 """
 
+#: Why a job is not accepted.
+Refusal = IntakeError | QuotaExceeded
 #: By organization and type: the schema, and whether what does not fit it is refused.
 Schemas = Mapping[tuple[int, str], tuple[object, bool]]
 
@@ -64,6 +68,7 @@ class _Job:
     drafts: Sequence[Draft]
     origin: str
     webhook_id: int | None
+    quotas: tuple[Quota, ...] = ()
 
 
 def accept_event(
@@ -83,14 +88,15 @@ def accept_events(
     """Keep ``drafts`` and queue their deliveries, all or none; one answer each, in their order.
 
     An idempotency key that the organization has used before (or earlier in the batch) names the
-    event of then: nothing new is made. Raises IntakeError naming every field that is wrong. The
-    number of queries does not depend on the size of the batch but for the inserts' chunks.
+    event of then: nothing new is made. Raises IntakeError naming every field that is wrong, and
+    QuotaExceeded where the organization has a quota that the new ones do not fit into. The number of
+    queries does not depend on the size of the batch but for the inserts' chunks.
     """
     if not drafts:
         return []
     if problems := check_drafts(drafts, timezone.now()):
         raise IntakeError(problems)
-    job = _Job(organization.pk, drafts, origin, webhook_id)
+    job = _Job(organization.pk, drafts, origin, webhook_id, quotas_of(organization))
     accepted = _together.do(job, len(drafts))
     if logs.traffic.isEnabledFor(logging.INFO):
         _tell(accepted, origin)
@@ -116,7 +122,7 @@ def _accept_group(jobs: Sequence[_Job]) -> list[list[Accepted] | Exception]:
     schemas = _schemas(jobs)
     routes = routes_of_all([job.organization_id for job in jobs])
     now = timezone.now()
-    prepared: list[list[Arrival] | IntakeError] = []
+    prepared: list[list[Arrival] | Refusal] = []
     for job in jobs:
         try:
             warnings = _check_schemas(job, schemas)
@@ -126,13 +132,36 @@ def _accept_group(jobs: Sequence[_Job]) -> list[list[Accepted] | Exception]:
         prepared.append(_routed(job, routes[job.organization_id], warnings, now))
         # Each a microsecond later than the one before: the order of the batch is kept.
         now += timedelta(microseconds=len(job.drafts))
-    arrivals = [arrival for part in prepared if not isinstance(part, IntakeError) for arrival in part]
+    arrivals = _all_of(prepared)
     rows = prepare(arrivals)
     with one_writer(), transaction.atomic():
+        if refused := _beyond_quotas(jobs, prepared, now):
+            prepared = [refused.get(number, part) for number, part in enumerate(prepared)]
+            arrivals = _all_of(prepared)
+            rows = prepare(arrivals)
         earlier, queued = write(arrivals, rows)
         if queued:
             transaction.on_commit(wake, robust=True)
-    return [part if isinstance(part, IntakeError) else _answers(part, earlier) for part in prepared]
+    return [part if isinstance(part, Exception) else _answers(part, earlier) for part in prepared]
+
+
+def _all_of(prepared: Sequence[list[Arrival] | Refusal]) -> list[Arrival]:
+    return [arrival for part in prepared if not isinstance(part, Exception) for arrival in part]
+
+
+def _beyond_quotas(
+    jobs: Sequence[_Job], prepared: Sequence[list[Arrival] | Refusal], now: datetime
+) -> dict[int, QuotaExceeded]:
+    """Return which jobs their organization has no quota left for; asks nothing where none has a quota."""
+    quotas = {job.organization_id: job.quotas for job in jobs if job.quotas}
+    if not quotas:
+        return {}
+    parts = {
+        number: part
+        for number, part in enumerate(prepared)
+        if not isinstance(part, Exception) and jobs[number].organization_id in quotas
+    }
+    return beyond(parts, quotas, now)
 
 
 _together: Together[_Job, list[Accepted]] = Together(_accept_group, most=MOST_TOGETHER)

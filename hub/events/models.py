@@ -8,6 +8,7 @@ from hub.delivery.models import Priority
 from hub.lib.ids import uuid7
 from hub.lib.models import Timestamped
 from hub.mapping.models import FieldMapping
+from integrations.base.registry import managed_slugs
 
 
 class EventType(Timestamped):
@@ -42,18 +43,21 @@ class Event(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="events")
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="events", db_index=False)
     type = models.CharField(max_length=200)
     source = models.CharField(max_length=500, blank=True)
     subject = models.CharField(max_length=200, blank=True)
     time = models.DateTimeField()
     data = models.JSONField(null=True)
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)
-    origin = models.CharField(max_length=10, default="api", help_text="api, webhook, admin or replay.")
+    origin = models.CharField(max_length=10, default="api", help_text="api, webhook, admin, hub or replay.")
     webhook_id = models.BigIntegerField(null=True, blank=True, help_text="The received webhook.")
     warnings = models.JSONField(default=list, blank=True)
     routing = models.JSONField(default=list, blank=True)
     received_at = models.DateTimeField(auto_now_add=True)
+    data_removed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its data went because the retention of contents had passed."
+    )
 
     class Meta:
         constraints = [
@@ -62,10 +66,24 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["organization", "-id"], name="event_newest"),
             models.Index(fields=["organization", "type", "-id"], name="event_by_type"),
+            # The class of operators lets PostgreSQL find beginnings, in whatever language it sorts.
+            models.Index(
+                fields=["organization", "subject"],
+                name="event_by_subject",
+                opclasses=["int8_ops", "varchar_pattern_ops"],
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.subject}".strip()
+
+
+class Routes(models.QuerySet["Route"]):
+    """Rows of routes."""
+
+    def listed(self) -> "Routes":
+        """Those that people made; not those that a part of the hub makes and shows by itself."""
+        return self.exclude(integration__provider_slug__in=managed_slugs())
 
 
 class Route(Timestamped):
@@ -77,7 +95,8 @@ class Route(Timestamped):
     slug = models.SlugField(max_length=60)
     enabled = models.BooleanField(default=True)
     type_pattern = models.CharField(
-        max_length=200, help_text="order.* takes order.paid and order.line.added; * takes everything."
+        max_length=1000,
+        help_text="order.* takes order.paid and order.line.added; * takes everything; several: with commas.",
     )
     filter = models.CharField(
         max_length=1000, blank=True, help_text="JMESPath over the event; empty takes all."
@@ -88,6 +107,15 @@ class Route(Timestamped):
     priority = models.IntegerField(choices=Priority.choices, default=Priority.NORMAL)
     purpose = models.CharField(max_length=60, blank=True, help_text="Why personal data is used here.")
     delay = models.PositiveIntegerField(default=0, help_text="Seconds to wait before delivery.")
+    ordered = models.BooleanField(
+        default=False,
+        db_default=False,
+        verbose_name="In order",
+        help_text="Events of one subject go one after the other: the next when the one before is delivered "
+        "or given up. One that is tried again holds up its subject only. Slower: leave it off unless needed.",
+    )
+
+    objects = Routes.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "slug"], name="route_slug_once")]

@@ -20,10 +20,12 @@ def replay_event(event: Event, routes: Iterable[Route] | None = None) -> list[Qu
 
     The items are due at once and point to the newest earlier item of the same route
     (``replay_of``). What happened is added to the event's routing. Raises ValueError for a route of
-    another organization.
+    another organization, and where the event's data went by its retention.
     """
     with transaction.atomic():
         event = Event.objects.select_for_update().get(pk=event.pk)
+        if event.data_removed_at is not None:
+            raise ValueError("The event's data is gone: its retention has passed. Send the event again.")
         decisions = _decisions(event, routes)
         earlier = _newest_items(event)
         now = timezone.now()
@@ -39,6 +41,7 @@ def replay_event(event: Event, routes: Iterable[Route] | None = None) -> list[Qu
                 priority=decision.route.priority,
                 due_at=now,
                 replay_of_id=earlier.get(decision.route.id),
+                sequence=decision.route.sequence_of(event.subject),
             )
             for decision in decisions
             if decision.outcome == QUEUED

@@ -19,8 +19,9 @@ CHECK = """
 JMESPath over the event; empty takes all: <code>data.total &gt;= `100`</code>,
 <code>data.country == 'DE'</code>, <code>contains(data.tags, 'vip')</code>.
 <div id="route-check" class="ic-check" aria-live="polite" hx-get="{}"
- hx-include="[name='type_pattern'],[name='filter'],[name='organization']"
- hx-trigger="load, input from:#id_type_pattern delay:400ms, input from:#id_filter delay:400ms"></div>
+ hx-include="[name='type_pattern'],[name='filter'],[name='organization'],#id_integration,#id_action"
+ hx-trigger="load, input from:#id_type_pattern delay:400ms, input from:#id_filter delay:400ms,
+ change from:#id_integration"></div>
 """
 
 
@@ -90,6 +91,7 @@ class RouteForm(DestinationForm):
             "mapping",
             "priority",
             "delay",
+            "ordered",
             "purpose",
         )
         labels = {"type_pattern": "Event types", "delay": "Delay in seconds"}

@@ -11,13 +11,13 @@ from hub.delivery.enqueue import Target
 from hub.events.models import Route
 from hub.events.routing import RouteView
 
-_ROUTE = ("id", "name", "enabled", "type_pattern", "filter", "priority", "delay")
+_ROUTE = ("id", "name", "enabled", "type_pattern", "filter", "priority", "delay", "ordered")
 _TARGET = ("integration_id", "action", "mapping_id")
 _FALLBACK = ("fallbacks__integration_id", "fallbacks__action", "fallbacks__mapping_id")
 #: The columns of _ROUTE, _TARGET and _FALLBACK, after the organization's; needs the list of organizations.
 _ROUTES = """
     SELECT route.organization_id, route.id, route.name, route.enabled, route.type_pattern, route.filter,
-        route.priority, route.delay, route.integration_id, route.action, route.mapping_id,
+        route.priority, route.delay, route.ordered, route.integration_id, route.action, route.mapping_id,
         other.integration_id, other.action, other.mapping_id
     FROM events_route route LEFT JOIN events_routefallback other ON other.route_id = route.id
     WHERE route.organization_id IN ({})
@@ -55,6 +55,11 @@ def routes_of_all(organization_ids: Collection[int]) -> dict[int, list[RouteView
     return {key: _remembered(key, grouped.get(key, [])) for key in wanted}
 
 
+def forget() -> None:
+    """Forget what was made of routes; they are read anew in any case."""
+    _held.clear()
+
+
 def _remembered(organization_id: int, rows: Rows) -> list[RouteView]:
     held = _held.get(organization_id)
     if held is not None and held[0] == rows:
@@ -69,6 +74,7 @@ def _remembered(organization_id: int, rows: Rows) -> list[RouteView]:
 def _converted(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return a row of plain SQL as the ORM would: SQLite knows neither UUIDs nor booleans."""
     route_id, name, enabled, *rest = row
+    rest[_START - 4] = bool(rest[_START - 4])
     rest[_START - 3] = _uuid(rest[_START - 3])
     rest[_OTHERS - 3] = _uuid(rest[_OTHERS - 3])
     return (_uuid(route_id), name, bool(enabled), *rest)

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from hub.delivery.enqueue import Target
 from hub.mapping.expressions import ExpressionError, compile_expression, is_true
@@ -26,6 +27,14 @@ class RouteView:
     priority: int
     delay: int
     targets: tuple[Target, ...]
+    ordered: bool = False
+
+    def sequence_of(self, subject: str) -> UUID | None:
+        """Return what the deliveries to this route about one subject have in common, where order matters.
+
+        None for what names no subject: there is nothing that it could overtake.
+        """
+        return uuid5(self.id, subject) if self.ordered and subject else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +66,21 @@ def decide(routes: Iterable[RouteView], event: Mapping[str, Any]) -> list[Decisi
 def matches(pattern: str, event_type: str) -> bool:
     """Whether a pattern takes a type. ``*`` stands for any characters; upper and lower case differ.
 
-    ``order.*`` takes order.paid and order.line.added, but not order; ``*`` takes everything.
+    ``order.*`` takes order.paid and order.line.added, but not order; ``*`` takes everything. Several
+    patterns stand with commas between them: ``order.*, invoice.paid`` takes what one of them takes.
     """
+    if "," in pattern:
+        return any(_matches_one(each, event_type) for each in patterns_of(pattern))
+    return _matches_one(pattern, event_type)
+
+
+@lru_cache(maxsize=4096)
+def patterns_of(pattern: str) -> tuple[str, ...]:
+    """Return the patterns that stand in one, between commas."""
+    return tuple(each.strip() for each in pattern.split(",") if each.strip())
+
+
+def _matches_one(pattern: str, event_type: str) -> bool:
     if "*" not in pattern:
         return pattern == event_type
     first, *middle, last = pattern.split("*")
@@ -77,11 +99,13 @@ def matches(pattern: str, event_type: str) -> bool:
 
 def pattern_problem(pattern: str) -> str:
     """Return a sentence if ``pattern`` can match no type, else an empty text."""
-    if _PATTERN.fullmatch(pattern):
+    each = patterns_of(pattern)
+    wrong = next((one for one in each if not _PATTERN.fullmatch(one)), None if each else pattern)
+    if wrong is None:
         return ""
     return (
         "A type pattern has letters, digits, dots, dashes and * for anything: order.paid, order.*, "
-        f"or * alone; {pattern!r} has not."
+        f"or * alone, several with commas between them; {wrong!r} has not."
     )
 
 

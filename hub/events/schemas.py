@@ -1,5 +1,6 @@
 """JSON Schema 2020-12 of event types: compiled once, never fetched from anywhere."""
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -7,8 +8,12 @@ from typing import Any
 import orjson
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
+
+from hub.lib.compact import compact
+from hub.lib.patterns import longest_text, pattern_risk
 
 #: Reasons told for one event.
 MAX_REASONS = 10
@@ -27,17 +32,20 @@ def schema_problems(schema: Any) -> list[str]:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         return [f"{_path(error, 'schema')}: {error.message[:_SHOWN]}"]
-    return [
+    foreign = [
         f"The schema refers to {reference}: only parts of the schema itself (#/$defs/…) can be referred to."
         for reference in _references(schema)
         if not reference.startswith("#")
     ]
+    return foreign + [risk for pattern in _patterns(schema) if (risk := pattern_risk(pattern))]
 
 
 def data_reasons(schema: Any, data: Any) -> list[str]:
     """Return why ``data`` does not fit ``schema``, each with its path; raise SchemaUnusable."""
-    validator = _compiled(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
-    reasons = []
+    validator = _compiled(compact(schema, sort=True))
+    reasons: list[str] = []
+    if reason := _long_name(validator.schema, data):
+        return [reason]
     try:
         for error in validator.iter_errors(data):
             reasons.append(f"{_path(error, 'data')}: {_reason(error)}")
@@ -55,7 +63,50 @@ def _compiled(schema: bytes) -> Draft202012Validator:
         raise SchemaUnusable(" ".join(problems))
     # An empty registry without a retriever: a reference to an address is never followed.
     checker = Draft202012Validator.FORMAT_CHECKER
-    return Draft202012Validator(loaded, registry=Registry(), format_checker=checker)
+    return _Validator(loaded, registry=Registry(), format_checker=checker)
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """The keyword ``pattern``, for texts that are not too long for it."""
+    if not validator.is_type(instance, "string"):
+        return
+    if len(instance) > (most := longest_text(pattern)):
+        yield ValidationError(f"has {len(instance)} characters; {pattern!r} is tried on {most} at most")
+    elif not re.search(pattern, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+_Validator: Any = extend(Draft202012Validator, {"pattern": _pattern})
+
+
+def _long_name(schema: Any, data: Any) -> str:
+    """Return a reason where a name in ``data`` is too long for a ``patternProperties`` of the schema."""
+    most = min((longest_text(pattern) for pattern in _patterns(schema, "patternProperties")), default=0)
+    waiting = [data] if most else []
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, dict):
+            if long := next((name for name in inner if len(name) > most), ""):
+                return f"data: a name has {len(long)} characters; the schema's patterns take {most} at most."
+            waiting.extend(inner.values())
+        elif isinstance(inner, list):
+            waiting.extend(inner)
+    return ""
+
+
+def _patterns(schema: Any, *keywords: str) -> Iterator[str]:
+    """Yield the regular expressions of a schema: of ``keywords``, or of all that take one."""
+    wanted = keywords or ("pattern", "patternProperties")
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key in wanted:
+                yield from (
+                    each for each in ([value] if key == "pattern" else value) if isinstance(each, str)
+                )
+            yield from _patterns(value, *keywords)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _patterns(value, *keywords)
 
 
 def _references(schema: Any) -> Iterator[str]:

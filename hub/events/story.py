@@ -25,6 +25,7 @@ ORIGINS = {
     "webhook": "A provider's webhook told it.",
     "admin": "Somebody sent it from the admin.",
     "replay": "It is a replay of an earlier event.",
+    "hub": "The hub raised it itself.",
 }
 ROUTED = {
     "queued": "ok",
@@ -156,10 +157,10 @@ def _delivery_steps(delivery: Delivery) -> list[Step]:
     steps += [_attempt(entry) for entry in delivery.attempts]
     if item.state in FINISHED:
         at = item.finished_at or timezone.now()
-        title = f"{FINISHED[State(item.state)]}: {item.integration.name}"
+        title = f"{FINISHED[State(item.state)]}: {item.integration}"
         steps.append(Step(at, "finished", title, delivery.sentence, delivery.state, item.pk))
     else:
-        title = f"Waiting: {item.integration.name}" if item.state == State.PENDING else "Under way"
+        title = f"Waiting: {item.integration}" if item.state == State.PENDING else "Under way"
         steps.append(Step(timezone.now(), "waiting", title, delivery.sentence, delivery.state, item.pk))
     return steps
 
@@ -171,7 +172,7 @@ def _first_name(delivery: Delivery) -> str:
 def _attempt(entry: IntegrationLog) -> Step:
     ok = entry.outcome == "ok"
     number = f"Attempt {entry.attempt}" if entry.attempt else entry.get_kind_display()
-    title = f"{number} at {entry.integration.name} " + ("succeeded" if ok else "failed")
+    title = f"{number} at {entry.integration} " + ("succeeded" if ok else "failed")
     text = " ".join(part for part in (entry.message, entry.hint) if part)
     return Step(entry.created_at, "attempt", title, text, "ok" if ok else "error", entry.item_id, entry.pk)
 

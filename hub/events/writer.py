@@ -22,7 +22,7 @@ _EVENTS = Insert(
 _ITEMS = Insert(
     QueueItem,
     "id", "organization_id", "integration_id", "action", "mapping_id", "targets", "source_type", "source_id",
-    "route_id", "label", "subject", "priority", "due_at", "claim_order", "created_at",
+    "route_id", "label", "subject", "priority", "due_at", "claim_order", "created_at", "sequence",
 )  # fmt: skip
 
 #: Which event has an idempotency key: (organization, key) → (id, routing).
@@ -84,7 +84,7 @@ def write(arrivals: Sequence[Arrival], rows: Rows) -> tuple[Earlier, int]:
     if _EVENTS.run_prepared(rows.events) == len(arrivals):
         _ITEMS.run_prepared(rows.items)
         return {}, rows.queued
-    earlier = _earlier(arrivals)
+    earlier = earlier_of(arrivals)
     fresh = [arrival for arrival in arrivals if not arrival.is_repeated(earlier)]
     items = _item_rows(fresh)
     _ITEMS.run(items)
@@ -95,8 +95,8 @@ def _item_rows(arrivals: Sequence[Arrival]) -> list[Row]:
     return [_item_row(arrival, decision) for arrival in arrivals for decision in arrival.queued]
 
 
-def _earlier(arrivals: Sequence[Arrival]) -> Earlier:
-    """Return the events that have the arrivals' keys: those inserted just now, and those of before."""
+def earlier_of(arrivals: Sequence[Arrival]) -> Earlier:
+    """Return the events that have the arrivals' keys, also those of the transaction itself."""
     rows = Event.objects.filter(
         organization_id__in={arrival.organization_id for arrival in arrivals},
         idempotency_key__in={arrival.draft.idempotency_key for arrival in arrivals} - {None},
@@ -143,4 +143,5 @@ def _item_row(arrival: Arrival, decision: Decision) -> Row:
         due_at,
         QueueItem.order(due_at, route.priority),
         arrival.at,
+        route.sequence_of(draft.subject),
     )
