@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.text import slugify
 from unfold.decorators import display
@@ -15,11 +16,13 @@ from hub.accounts.access import may, organizations_for
 from hub.accounts.models import Organization, Role
 from hub.accounts.pages import HubAdmin
 from hub.lib.html import badge, moment
+from hub.mapping import version_page
 from hub.mapping.actions import find_action, target_choices
 from hub.mapping.engine import Problem, validate_rules
 from hub.mapping.fields import target_fields
 from hub.mapping.models import FieldMapping
 from hub.mapping.transforms import catalogue
+from hub.mapping.versions import latest_version
 from integrations.base.registry import providers
 
 
@@ -30,6 +33,7 @@ class MappingForm(forms.ModelForm):
     slug = forms.SlugField(required=False, max_length=60)
     target = forms.CharField(label="Made for", required=False)
     rules = forms.JSONField(required=False)
+    version = forms.IntegerField(required=False)
 
     class Meta:
         model = FieldMapping
@@ -61,7 +65,19 @@ class MappingForm(forms.ModelForm):
         if self.problems:
             self.add_error(None, "Some rules cannot be used as they are; they are marked below.")
         self._check_slug(cleaned)
+        self._check_version(cleaned.get("version"))
         return cleaned
+
+    def _check_version(self, opened: int | None) -> None:
+        """Refuse once where somebody else saved meanwhile; the page then knows the newer version."""
+        latest = latest_version(self.instance)
+        if opened is not None and latest is not None and latest.number > opened:
+            who = latest.by or "Somebody"
+            self.add_error(
+                None,
+                f"{who} saved version {latest.number} while you were editing version {opened}. Your rules "
+                "are below: look at theirs under “Versions”, or save again to put yours in their place.",
+            )
 
     def _check_slug(self, cleaned: dict[str, Any]) -> None:
         owner = cleaned.get("organization") or (self.instance.organization if self.instance.pk else None)
@@ -100,11 +116,26 @@ class FieldMappingAdmin(HubAdmin):
             raise PermissionDenied
         return self._editor(request, row, editable=editable)
 
+    def get_urls(self) -> list[URLPattern]:
+        versions = path(
+            "<path:object_id>/versions/",
+            self.admin_site.admin_view(self.versions_view),
+            name=self.url_name("versions"),
+        )
+        return [versions, *super().get_urls()]
+
+    def versions_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Every version with what it changed; POST brings one back (admins)."""
+        if request.method == "POST":
+            return version_page.restored(self, request, self.row(request, object_id, Role.ADMIN))
+        return version_page.show(self, request, self.row(request, object_id))
+
     def _editor(self, request: HttpRequest, row: FieldMapping, *, editable: bool) -> HttpResponse:
         mine = organizations_for(request.user, Role.ADMIN).order_by("name")
         data = request.POST if request.method == "POST" else None
         form = MappingForm(data, instance=row, organizations=mine)
         if request.method == "POST" and form.is_valid():
+            form.instance.said_by(request.user)
             saved = form.save()
             self._tell(request, saved, form.gaps)
             return HttpResponseRedirect(self.url("change", saved.pk))
@@ -125,6 +156,7 @@ class FieldMappingAdmin(HubAdmin):
             rules_text=json.dumps(editor["rules"]),
             preview_organization=row.organization_id or (mine[0].pk if mine else ""),
             delete_url=self.url("delete", row.pk) if row.pk and editable else "",
+            latest=latest_version(row),
         )
         response.status_code = 422 if form.errors else 200
         return response

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
+from hub.lib.compact import compact
 from hub.mapping.expressions import Expression, ExpressionError, compile_expression
 from hub.mapping.targets import Part, Tree, missing_targets, parse_target, unknown_target
 from hub.mapping.transforms import make_transform
@@ -100,6 +101,14 @@ def rule_values(rules: Sequence[Mapping[str, Any]], event: Mapping[str, Any]) ->
     return values
 
 
+def map_leniently(rules: Sequence[Mapping[str, Any]], event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what those of ``rules`` that work make of ``event``: for an editor, never for a delivery."""
+    tree = Tree()
+    for rule in _compile(rules)[0]:
+        _apply(rule, event, tree)
+    return tree.value()
+
+
 def validate_rules(rules: Any, input_model: type[BaseModel] | None = None) -> list[Problem]:
     """Return what is wrong with ``rules``, before any event comes: grammar, transforms, targets.
 
@@ -147,7 +156,7 @@ def _compile(rules: Any) -> tuple[tuple[_Rule, ...], tuple[Problem, ...]]:
     if len(rules) > MAX_RULES:
         return (), (Problem(0, "", "", f"{len(rules)} rules", f"at most {MAX_RULES}"),)
     try:
-        return _compile_text(orjson.dumps(rules, option=orjson.OPT_SORT_KEYS))
+        return _compile_text(compact(list(rules), sort=True))
     except TypeError:
         return (), (Problem(0, "", "", shown(list(rules)), "rules that JSON can hold"),)
 

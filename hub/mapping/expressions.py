@@ -4,6 +4,7 @@
 expression spends from a budget of steps while it reads one event.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,6 +20,7 @@ MAX_LENGTH = 1000
 MAX_STEPS = 300_000
 #: Characters of text that count as one step.
 TEXT_STEP = 64
+TOO_MUCH = "The expression needs too much work for this event; make it simpler."
 
 
 class ExpressionError(ValueError):
@@ -31,9 +33,13 @@ class Expression:
 
     text: str
     _tree: Any
+    #: The fields of a plain path (``data.customer.email``), most expressions; None for any other.
+    _path: tuple[str, ...] | None = None
 
     def search(self, data: Any) -> Any:
         """Return what the expression finds in ``data``, None for nothing; raise ExpressionError."""
+        if self._path is not None:
+            return _follow(self._path, data)
         interpreter = _Bounded()
         try:
             found = interpreter.visit(self._tree, data)
@@ -61,12 +67,35 @@ def compile_expression(text: str) -> Expression:
         raise ExpressionError("The expression is nested too deeply.") from None
     except (JMESPathError, ValueError) as error:
         raise ExpressionError(_one_line(error)) from None
-    return Expression(text, tree)
+    return Expression(text, tree, _plain_path(tree))
 
 
 def is_true(value: Any) -> bool:
     """JMESPath's truth: null, false, "", [] and {} are false, everything else (0 too) is true."""
     return not (value is None or value is False or value in ("", [], {}))
+
+
+def _plain_path(node: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the fields that ``node`` goes through, one within the other; None where it does more."""
+    if node["type"] == "field":
+        return (node["value"],)
+    if node["type"] != "subexpression":
+        return None
+    parts = [_plain_path(child) for child in node["children"]]
+    return None if None in parts else tuple(name for part in parts if part for name in part)
+
+
+def _follow(path: Sequence[str], data: Any) -> Any:
+    """What the interpreter finds on a plain path, at a tenth of its cost; what has no fields has none."""
+    found = data
+    try:
+        for name in path:
+            found = found.get(name)
+    except AttributeError:
+        return None
+    if isinstance(found, dict | list | str) and _weight(found, MAX_STEPS) > MAX_STEPS:
+        raise ExpressionError(TOO_MUCH)
+    return found
 
 
 class _Bounded(TreeInterpreter):
@@ -85,7 +114,7 @@ class _Bounded(TreeInterpreter):
         """Take ``steps`` from the budget; raise ExpressionError where it is used up."""
         self.left -= steps
         if self.left < 0:
-            raise ExpressionError("The expression needs too much work for this event; make it simpler.")
+            raise ExpressionError(TOO_MUCH)
 
     def visit_multi_select_list(self, node: dict[str, Any], value: Any) -> Any:
         return self._paid(super().visit_multi_select_list(node, value))

@@ -97,7 +97,7 @@ def test_preview_reads_no_event_of_another_organization(client: Client) -> None:
     shown = preview(client, target=TARGET, integration="", event=str(event.pk), rules=[RULE])
     assert "stranger@example.com" not in shown["html"]
     offered = client.get(reverse("admin:mapping_sources")).json()
-    assert offered == {"events": [], "integrations": []}
+    assert offered == {"events": [], "integrations": [], "may_send": True}
 
 
 def test_preview_sends_nothing(client: Client, membership: Membership, door: Door) -> None:

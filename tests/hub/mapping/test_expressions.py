@@ -1,5 +1,6 @@
 """JMESPath with bounds."""
 
+import jmespath
 import pytest
 
 from hub.mapping.expressions import ExpressionError, compile_expression, is_true
@@ -13,6 +14,23 @@ def test_finds():
         == "b"
     )
     assert compile_expression("data.nothing.there").search({"data": {}}) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "a.b", "a.b.c", '"a b".c', "a.list", "a.text.b", "a.list.b", "none.b", "a.number.b", "x.y"]
+)
+def test_a_plain_path_finds_what_jmespath_finds(text):
+    data = {
+        "a": {"b": {"c": [1]}, "list": [{"b": 1}], "text": "t", "number": 5},
+        "a b": {"c": 0},
+        "none": None,
+    }
+    assert compile_expression(text).search(data) == jmespath.search(text, data)
+
+
+def test_a_plain_path_is_bounded_too():
+    with pytest.raises(ExpressionError, match="too much work"):
+        compile_expression("a.b").search({"a": {"b": [0] * 300_001}})
 
 
 @pytest.mark.parametrize(
