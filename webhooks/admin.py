@@ -19,16 +19,22 @@ from hub.accounts.filters import ScopedFilter
 from hub.accounts.models import Role
 from hub.accounts.pages import Deed, HubAdmin, Panel, Told, register_panel
 from hub.connections.models import Integration
+from hub.connections.switching import register_consequence
 from hub.events.models import Event
 from hub.lib.html import badge, moment, state_badge
 from integrations.base.fields import Field, FieldErrors
 from integrations.base.registry import providers
+from webhooks import signature_page, subscription_admin
 from webhooks.models import ReceivedWebhook, WebhookEndpoint
+from webhooks.proving import missing_secrets
 from webhooks.service import create_endpoint, endpoint_url, new_address, resend, set_secrets
 
 State = ReceivedWebhook.State
 #: Calls on an endpoint's page.
 LATEST = 10
+
+
+__all__ = ["ReceivedWebhookAdmin", "WebhookEndpointAdmin", "subscription_admin"]
 
 
 class EndpointFilter(ScopedFilter):
@@ -92,12 +98,15 @@ class WebhookEndpointAdmin(HubAdmin):
     )
 
     def get_urls(self) -> list[URLPattern]:
-        secrets = path(
-            "<uuid:object_id>/secrets/",
-            self.admin_site.admin_view(self.secrets_view),
-            name="webhooks_webhookendpoint_secrets",
-        )
-        return [secrets, *super().get_urls()]
+        def page(address: str, view: Any) -> URLPattern:
+            name = f"webhooks_webhookendpoint_{address}"
+            return path(f"<uuid:object_id>/{address}/", self.admin_site.admin_view(view), name=name)
+
+        return [
+            page("secrets", self.secrets_view),
+            page("signature", self.signature_view),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("integration", "organization")
@@ -133,10 +142,11 @@ class WebhookEndpointAdmin(HubAdmin):
         latest = list(_without_body(row.received.order_by("-id"))[:LATEST])
         return {
             # The address is a secret of its own: who has it may call.
-            "address": endpoint_url(row) if admin_here else "",
+            "address": endpoint_url(row) if admin_here and row.knows_address else "",
             "webhook": webhook,
             "fields": [_secret_row(declared, current) for declared in (webhook.fields if webhook else ())],
-            "missing": _missing(webhook.fields if webhook else (), current),
+            "missing": missing_secrets(webhook, current) if webhook else [],
+            "signature_url": self.url("signature", row.pk),
             "secrets_url": self.url("secrets", row.pk),
             "overlap": bool(row.previous_until and row.previous_until > timezone.now()),
             "latest": latest,
@@ -155,6 +165,10 @@ class WebhookEndpointAdmin(HubAdmin):
             }
             self._take_secrets(request, row, given)
         return HttpResponseRedirect(self.url("change", row.pk))
+
+    def signature_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        """The tool that says whether a pasted call is proved, and signs samples."""
+        return signature_page.show(self, request, self.row(request, object_id, Role.ADMIN))
 
     def _take_secrets(self, request: HttpRequest, row: WebhookEndpoint, given: dict[str, str]) -> None:
         try:
@@ -206,7 +220,7 @@ class WebhookEndpointAdmin(HubAdmin):
 
     @display(description="Integration", ordering="integration__name")
     def shown_integration(self, row: WebhookEndpoint) -> str:
-        return row.integration.name
+        return str(row.integration)
 
     @display(description="State")
     def shown_state(self, row: WebhookEndpoint) -> SafeString:
@@ -296,11 +310,6 @@ def _secret_row(declared: Field, current: dict[str, str]) -> dict[str, Any]:
     return {"field": declared, "kept": bool(current.get(declared.name)), "error": "", "value": ""}
 
 
-def _missing(fields: tuple[Field, ...], current: dict[str, str]) -> list[str]:
-    """Return the labels of needed secrets that were not entered: every call is refused until then."""
-    return [declared.label for declared in fields if declared.required and not current.get(declared.name)]
-
-
 def _integration_panel(request: HttpRequest, integration: Integration) -> dict[str, Any]:
     provider = providers().get(integration.provider_slug)
     return {
@@ -311,3 +320,16 @@ def _integration_panel(request: HttpRequest, integration: Integration) -> dict[s
 
 
 register_panel(Integration, Panel("webhooks/integration_panel.html", _integration_panel, order=50))
+
+
+def _endpoints_stay(integration: Integration) -> str:
+    """What a switch to another account means for the endpoints."""
+    count = integration.webhook_endpoints.count()
+    return (
+        f"Its {count} webhook endpoint(s) are still called by the old account: set them up anew."
+        if count
+        else ""
+    )
+
+
+register_consequence(_endpoints_stay)

@@ -1,8 +1,8 @@
-"""Webhook endpoints (secret URLs) and the calls they received."""
+"""Webhook endpoints (secret URLs), the calls they received, and subscriptions (outgoing webhooks)."""
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from hub.accounts.models import Organization
 from hub.connections.models import Integration
+from hub.events.models import Route
+from hub.events.routing import patterns_of
 from hub.lib.fields import EncryptedJSONField
 from hub.lib.ids import uuid7
 from hub.lib.models import Timestamped
@@ -57,6 +59,11 @@ class WebhookEndpoint(Timestamped):
     def path(self) -> str:
         """The path to call, beginning with a slash."""
         return f"/webhooks/{(self.keys or {}).get('token', '')}/"
+
+    @property
+    def knows_address(self) -> bool:
+        """Whether the address can be told; where the key that encrypted it is lost, it only holds."""
+        return bool((self.keys or {}).get("token"))
 
     def rotate(self, current: dict[str, str], overlap: timedelta = timedelta(hours=24)) -> None:
         """Take new secrets; the old ones hold for ``overlap`` more."""
@@ -122,3 +129,58 @@ class ReceivedWebhook(models.Model):
 
     def __str__(self) -> str:
         return f"{self.endpoint} {self.state}"
+
+
+class Subscription(Timestamped):
+    """An outgoing webhook: an address that gets events of some types, signed (Standard Webhooks).
+
+    What is sent, and how, are rows of the usual kind which ``webhooks.subscriptions`` keeps in step: an
+    *integration* (address, secrets, limits, circuit, queue, log) and a *route* to it (event types, filter).
+    So a subscription is delivered by the one delivery path. ``failing_since`` is the first failure after
+    which nothing was taken; ``warned`` the share of the time allowed (percent) that was told last.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="subscriptions")
+    name = models.CharField(max_length=120)
+    integration = models.OneToOneField(Integration, models.CASCADE, related_name="subscription")
+    route = models.OneToOneField(Route, models.CASCADE, related_name="subscription")
+    enabled = models.BooleanField(default=True)
+    #: Why it is switched off, in a sentence.
+    reason = models.CharField(max_length=500, blank=True)
+    failing_since = models.DateTimeField(null=True, blank=True)
+    last_failure_at = models.DateTimeField(null=True, blank=True)
+    warned = models.PositiveSmallIntegerField(default=0)
+    #: Unsubscribed: nothing is sent any more; the history stays as long as the log does.
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="subscription_newest"),
+            models.Index(
+                fields=["failing_since"],
+                name="subscription_failing",
+                condition=models.Q(failing_since__isnull=False),
+            ),
+        ]
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def url(self) -> str:
+        """Where it is sent to."""
+        return str(self.integration.settings.get("url", ""))
+
+    @property
+    def types(self) -> list[str]:
+        """Patterns of the event types that are sent."""
+        return list(patterns_of(self.route.type_pattern))
+
+    @property
+    def previous_until(self) -> datetime | None:
+        """Until when the secret before signs as well; None: only one signs."""
+        text = self.integration.settings.get("previous_until")
+        until = datetime.fromisoformat(text) if text else None
+        return until if until and until > timezone.now() else None

@@ -9,10 +9,13 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from hub.accounts.models import Organization
+from hub.accounts.quotas import QuotaExceeded
 from hub.delivery import log
 from hub.delivery.models import LogKind
 from hub.events.intake import Draft, IntakeError, accept_events
 from hub.lib.outbound import OutboundError
+from hub.sync.notices import told
 from integrations.base.webhooks import Incoming, Notice, Refused, Webhook
 from webhooks import fetching
 from webhooks.calls import incoming_from_row
@@ -29,6 +32,10 @@ CHUNK = 500
 #: Longest subject that an event may have.
 SUBJECT = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+#: How the reason of a call begins that waits for its organization's quota.
+HELD = "Held, nothing is lost."
 
 
 class TryAgain(Exception):
@@ -86,6 +93,9 @@ def _process(received: ReceivedWebhook) -> None:
         outcome = _make_events(received)
     except TryAgain as error:
         _try_again(received, str(error))
+    except QuotaExceeded as error:
+        # No fault of the call: it waits, however often, until there is room.
+        _write(received, reason=f"{HELD} {error}"[:500], due_at=error.resets_at)
     except DatabaseError as error:
         _try_again(received, f"The database did not take the events ({type(error).__name__}).")
     except Exception as error:
@@ -110,6 +120,7 @@ def _make_events(received: ReceivedWebhook) -> Outcome:
     problems: list[str] = []
     for start in range(0, len(drafts), CHUNK):
         _accept(received, drafts[start : start + CHUNK], events, problems)
+    told(integration, notices)
     return Outcome(events, problems, len(notices))
 
 
@@ -194,6 +205,17 @@ def _try_again(received: ReceivedWebhook, reason: str) -> None:
         return
     due = timezone.now() + timedelta(seconds=WAITS[received.attempts - 1])
     _write(received, reason=f"{reason} It is tried again."[:500], due_at=due)
+
+
+def release(organization: Organization) -> int:
+    """Let the calls that were held for the organization's quota try again; return how many."""
+    held = ReceivedWebhook.objects.filter(
+        organization=organization,
+        state=State.RECEIVED,
+        due_at__gt=timezone.now(),
+        reason__startswith=HELD,
+    )
+    return held.update(due_at=timezone.now())
 
 
 def _fail(received: ReceivedWebhook, reason: str) -> None:

@@ -16,6 +16,7 @@ from webhooks.calls import incoming_from_request
 from webhooks.endpoints import endpoints
 from webhooks.fetching import fetcher
 from webhooks.models import WebhookEndpoint
+from webhooks.proving import verify
 
 logger = logging.getLogger(__name__)
 CORS_SECONDS = 600
@@ -71,7 +72,7 @@ def _prove(endpoint: WebhookEndpoint, webhook: Webhook, incoming: Incoming) -> A
     Whatever goes wrong while proving, the call is refused.
     """
     try:
-        _verify(endpoint, webhook, incoming)
+        verify(endpoint, webhook, incoming)
         return webhook.handshake(incoming) if webhook.handshake else None
     except Refused as refused:
         raise Turned(401, "The call is not proved to come from the provider.", str(refused)) from None
@@ -82,22 +83,6 @@ def _prove(endpoint: WebhookEndpoint, webhook: Webhook, incoming: Incoming) -> A
         logger.exception("Proving a call to endpoint %s failed", endpoint.pk)
         reason = f"The call has a form that could not be proved ({type(error).__name__})."
         raise Turned(401, "The call is not proved to come from the provider.", reason) from None
-
-
-def _verify(endpoint: WebhookEndpoint, webhook: Webhook, incoming: Incoming) -> None:
-    """Raise Refused, with what the present secrets said, unless one set of secrets proves the call."""
-    first: Refused | None = None
-    for secrets in endpoint.secret_sets():
-        missing = [field.label for field in webhook.fields if field.required and not secrets.get(field.name)]
-        try:
-            if missing:
-                raise Refused(f"{', '.join(missing)} is not set for this endpoint; enter it to accept calls.")
-            webhook.verify(incoming, secrets)
-        except Refused as refused:
-            first = first or refused
-        else:
-            return
-    raise first or Refused("No secret is set for this endpoint; enter it to accept calls.")
 
 
 def _call_id(webhook: Webhook, incoming: Incoming) -> str:
@@ -149,6 +134,8 @@ def _bounded_body(request: HttpRequest) -> bytes:
         return read_body(request, settings.HUB.webhook_max_bytes)
     except BodyTooLarge as error:
         raise Turned(413, str(error), str(error)) from None
+    except OSError:  # the caller went away, or was cut off for being slow
+        raise Turned(408, "The body did not come to its end. Send it again.") from None
 
 
 def _preflight(request: HttpRequest, webhook: Webhook) -> HttpResponse:

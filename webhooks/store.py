@@ -52,7 +52,7 @@ def _keep_group(rows: Sequence[ReceivedWebhook]) -> list[bool | Exception]:
         for endpoint in {row.endpoint_id: row.endpoint for row in rows}.values():
             _note_call(endpoint)
         if new:
-            transaction.on_commit(wake.wake, robust=True)
+            transaction.on_commit(wake.wake_jobs, robust=True)
     return [new == len(rows)] * len(rows)
 
 
@@ -122,7 +122,7 @@ def make_due(received: ReceivedWebhook) -> None:
     received.state, received.reason, received.attempts = State.RECEIVED, "", 0
     received.due_at, received.lease_until, received.processed_at = timezone.now(), None, None
     received.save(update_fields=["state", "reason", "attempts", "due_at", "lease_until", "processed_at"])
-    transaction.on_commit(wake.wake)
+    transaction.on_commit(wake.wake_jobs)
 
 
 def _row(endpoint: WebhookEndpoint, incoming: Incoming, state: str, source_ip: str) -> ReceivedWebhook:

@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
+from hub.accounts.models import Organization
+from hub.delivery.dispatch import Dispatcher
 from hub.lib import throttle
+from tests import factories as make
+from tests.hub.delivery.conftest import make_dispatcher
 from webhooks import fetching
 
 
@@ -26,3 +30,15 @@ def hub(settings: Any) -> Callable[..., None]:
         settings.HUB = dataclasses.replace(settings.HUB, **fields)
 
     return change
+
+
+@pytest.fixture
+def organization() -> Organization:
+    return make.OrganizationFactory()
+
+
+@pytest.fixture
+def dispatcher() -> Iterator[Dispatcher]:
+    made = make_dispatcher()
+    yield made
+    made.shut_down(deadline=2)

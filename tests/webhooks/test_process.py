@@ -258,3 +258,25 @@ def test_two_workers_never_work_on_the_same_call() -> None:
     assert sum(done) == 20
     assert set(ReceivedWebhook.objects.values_list("attempts", flat=True)) == {1}
     assert Event.objects.count() == 20
+
+
+def test_a_call_beyond_the_quota_waits_for_it_and_loses_nothing() -> None:
+    endpoint = endpoint_of("stripe")
+    organization = endpoint.integration.organization
+    type(organization).objects.filter(pk=organization.pk).update(events_per_day=1)
+    first, second = received("stripe", endpoint=endpoint), received("stripe", PAID, endpoint=endpoint)
+    process_due()
+    waiting = [row for row in ReceivedWebhook.objects.all() if row.state == State.RECEIVED]
+    assert (Event.objects.count(), len(waiting)) == (1, 1)
+    assert waiting[0].pk in (first.pk, second.pk)
+    assert waiting[0].reason.startswith("Held, nothing is lost.")
+    assert waiting[0].due_at.hour == waiting[0].due_at.minute == 0
+    assert process_due() == 0
+
+    organization.refresh_from_db()
+    organization.events_per_day = 5
+    organization.save()
+
+    assert process_due() == 1
+    assert Event.objects.count() == 2
+    assert not ReceivedWebhook.objects.exclude(state=State.PROCESSED).exists()
