@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -14,17 +15,22 @@ from unfold.paginator import InfinitePaginator
 
 from hub.accounts.filters import ScopedFilter
 from hub.accounts.models import Role
-from hub.accounts.pages import Deed, HubAdmin, Panel, Told, register_panel
+from hub.accounts.pages import Deed, HubAdmin, Told
 from hub.connections.filters import IntegrationFilter
 from hub.connections.models import Integration
+from hub.connections.switching import register_consequence
 from hub.lib.html import badge, moment, state_badge
-from hub.sync.forms import RecordTypeForm, SyncForm
-from hub.sync.models import Direction, Record, RecordType, Sync, SyncRun
+from hub.sync import integration_admin
+from hub.sync.conflict_admin import ConflictAdmin
+from hub.sync.forms import RecordTypeForm, ScheduleForm, SyncForm
+from hub.sync.models import Conflict, Direction, ExternalLink, Record, RecordType, Sync, SyncRun
 from hub.sync.run_admin import SyncRunAdmin
 from hub.sync.side_by_side import compare
 from hub.sync.starting import AlreadyOpen, start
 
 admin.site.register(SyncRun, SyncRunAdmin)
+admin.site.register(Conflict, ConflictAdmin)
+integration_admin.register()
 
 
 class TypeFilter(ScopedFilter):
@@ -42,6 +48,13 @@ class RecordTypeAdmin(HubAdmin):
     form = RecordTypeForm
     list_display = ("name", "label", "key_field", "subject_field")
     search_fields = ("name", "label")
+    page_template = "sync/record_type.html"
+
+    def page_context(self, request: HttpRequest, row: RecordType) -> dict[str, Any]:
+        return {
+            "syncs": row.syncs.select_related("integration").order_by("name"),
+            "edit_url": self.url("edit", row.pk),
+        }
 
 
 @admin.register(Record)
@@ -58,6 +71,7 @@ class RecordAdmin(HubAdmin):
     search_help_text = "Key, exactly"
     ordering = ("-id",)
     sortable_by = ()
+    list_before_template = "sync/records_before.html"
     page_template = "sync/record.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Record]:
@@ -115,20 +129,29 @@ class SyncAdmin(HubAdmin):
             when=lambda sync: sync.enabled and sync.direction == Direction.PULL,
             confirm="Read everything again, not only what changed? This may take long.",
         ),
+        Deed("schedule", "Save the schedule", "schedule", Role.ADMIN, shown=False),
     )
     fieldsets = (
         (None, {"fields": ("organization", "name", "slug", "enabled")}),
         ("What", {"fields": ("type", "integration", "direction", "action", "mapping")}),
         ("When", {"fields": ("cron", "time_zone")}),
         ("Push: records deleted here", {"fields": ("delete_policy", "delete_action", "delete_mapping")}),
-        ("Pull: rows that are read", {"fields": ("id_path", "deleted_path", "wins")}),
+        ("Pull: who is right", {"fields": ("wins", "field_wins")}),
+        (
+            "Pull: rows that are read",
+            {"fields": ("on_webhook", "take_deletions", "id_path", "deleted_path", "modified_path")},
+        ),
     )
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else self.prepopulated_fields
 
     def page_context(self, request: HttpRequest, row: Sync) -> dict[str, Any]:
-        return {"runs": row.runs.order_by("-id")[:20], "edit_url": self.url("edit", row.pk)}
+        return {
+            "runs": row.runs.order_by("-id")[:20],
+            "edit_url": self.url("edit", row.pk),
+            "open_conflicts": row.conflicts.filter(chosen="").count(),
+        }
 
     @action(description="Run now", permissions=["operate"], icon="play_arrow")
     def run_syncs(self, request: HttpRequest, queryset: QuerySet[Sync]) -> None:
@@ -153,9 +176,20 @@ class SyncAdmin(HubAdmin):
         """Begin a pull of everything."""
         return _told(_begin(sync, full=True))
 
+    def do_schedule(self, request: HttpRequest, sync: Sync) -> Told:
+        """Change when it runs, from the integration's own page."""
+        form = ScheduleForm(request.POST, instance=sync)
+        if not form.is_valid():
+            reasons = " ".join(str(text) for texts in form.errors.values() for text in texts)
+            return Told(f"The schedule of {sync} stays as it was. {reasons}", ok=False)
+        form.save()
+        if sync.next_run_at is None:
+            return Told(f"{sync} runs by hand only.")
+        return Told(f"{sync} runs next at {timezone.localtime(sync.next_run_at):%d %b %Y, %H:%M}.")
+
     @display(description="Way")
     def shown_way(self, sync: Sync) -> str:
-        left, right = str(sync.type), sync.integration.name
+        left, right = str(sync.type), str(sync.integration)
         return f"{left} → {right}" if sync.direction == Direction.PUSH else f"{right} → {left}"
 
     @display(description="Schedule")
@@ -191,9 +225,10 @@ def _told(run: SyncRun | None) -> Told:
     return Told("It began.", url=reverse("admin:sync_syncrun_change", args=[run.pk]))
 
 
-def _integration_panel(request: HttpRequest, integration: Integration) -> dict[str, Any]:
-    """Return the syncs of one integration."""
-    return {"syncs": integration.syncs.select_related("type").order_by("name")}
+def _links_are_lost(integration: Integration) -> str:
+    """What a switch to another account means for what was synced."""
+    known = ExternalLink.objects.filter(integration=integration).exists()
+    return "Records are linked to ids of the old account, which mean nothing in the new one." if known else ""
 
 
-register_panel(Integration, Panel("sync/integration_panel.html", _integration_panel, order=60))
+register_consequence(_links_are_lost)

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.db import connection
 
 from hub.delivery.log import db_key
 from hub.delivery.sources import Envelope
+from hub.lib.plain import read_json, read_time
 from hub.sync.models import Record, RecordType, SyncRun
 
 #: Records that one query looks through: some tens of milliseconds.
@@ -18,7 +18,12 @@ WINDOW = 20_000
 
 _CHANGED = """
     SELECT record.id, record.key, record.subject, record.data, record.fingerprint, record.deleted,
-        record.changed_at, link.external_id, link.fingerprint
+        record.changed_at, link.external_id, link.fingerprint,
+        EXISTS (
+            SELECT 1 FROM sync_conflict
+            WHERE sync_conflict.record_id = record.id AND sync_conflict.integration_id = %s
+                AND sync_conflict.chosen = ''
+        ), /* sent */
     FROM sync_record record
     LEFT JOIN sync_externallink link ON link.record_id = record.id AND link.integration_id = %s
     WHERE record.type_id = %s AND record.id > %s AND record.id <= %s
@@ -46,6 +51,10 @@ class Changed:
     changed_at: datetime
     external_id: str
     held: str
+    #: A person has to decide first what the record is to be.
+    in_conflict: bool = False
+    #: What was sent last; looked up for a dry run only.
+    sent: dict[str, Any] | None = field(default=None, repr=False)
 
     def envelope(self, type_name: str) -> Envelope:
         """The record as mappings and filters see it."""
@@ -69,12 +78,15 @@ def find(run: SyncRun, recipe: str, cursor: int, limit: int) -> Found:
     sync = run.sync
     window_end = _window_end(sync.type, cursor)
     end = window_end if window_end is not None else _last_id(sync.type)
-    values = [db_key(sync.integration_id), sync.type_id, cursor, end, recipe]
+    target = db_key(sync.integration_id)
+    values = [target, target, sync.type_id, cursor, end, recipe]
     only = ""
     if run.retry_of_id:
         only, values = _ONLY_REJECTED, [*values, db_key(run.retry_of_id)]
     with connection.cursor() as database:
-        database.execute(_CHANGED.replace("/* only */", only), [*values, limit])
+        sent = "link.sent" if run.dry_run else "NULL"
+        query = _CHANGED.replace("/* only */", only).replace("/* sent */", sent)
+        database.execute(query, [*values, limit])
         rows = [_changed(row) for row in database.fetchall()]
     if len(rows) == limit:
         return Found(rows, rows[-1].id, more=True)
@@ -99,12 +111,17 @@ def _last_id(record_type: RecordType) -> int:
 
 
 def _changed(row: Sequence[Any]) -> Changed:
-    data = orjson.loads(row[3]) if isinstance(row[3], str) else row[3]
-    pk, key, subject, _, mark, deleted, changed_at, external_id, held = row
-    changed = _time(changed_at)
-    return Changed(pk, key, subject, data, mark, bool(deleted), changed, external_id or "", held or "")
-
-
-def _time(value: Any) -> datetime:
-    found = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    pk, key, subject, data, mark, deleted, changed_at, external_id, held, in_conflict, sent = row
+    return Changed(
+        pk,
+        key,
+        subject,
+        read_json(data),
+        mark,
+        bool(deleted),
+        read_time(changed_at),
+        external_id or "",
+        held or "",
+        bool(in_conflict),
+        read_json(sent),
+    )

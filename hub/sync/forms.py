@@ -9,7 +9,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from hub.events.schemas import schema_problems
 from hub.mapping.expressions import ExpressionError, compile_expression
 from hub.sync.calendar import ScheduleError, next_time
-from hub.sync.models import DeletePolicy, Direction, RecordType, Sync
+from hub.sync.models import DeletePolicy, Direction, RecordType, Sync, Winner
 from hub.sync.starting import plan
 from integrations.base import registry
 from integrations.base.provider import Provider
@@ -41,7 +41,15 @@ class SyncForm(forms.ModelForm):
         fields = (
             *("organization", "name", "slug", "enabled", "type", "integration", "direction", "action"),
             *("mapping", "cron", "time_zone", "delete_policy", "delete_action", "delete_mapping"),
-            *("id_path", "deleted_path", "wins"),
+            *(
+                "id_path",
+                "deleted_path",
+                "modified_path",
+                "wins",
+                "field_wins",
+                "take_deletions",
+                "on_webhook",
+            ),
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -65,12 +73,17 @@ class SyncForm(forms.ModelForm):
         self._check_owner(cleaned)
         self._check_actions(cleaned)
         self._check_paths(cleaned)
-        if cleaned.get("cron"):
-            try:
-                next_time(cleaned["cron"], cleaned.get("time_zone") or "UTC", timezone.now())
-            except ScheduleError as error:
-                self.add_error("time_zone" if "time zone" in str(error) else "cron", str(error))
+        _check_schedule(self, cleaned)
         return cleaned
+
+    def clean_field_wins(self) -> dict[str, str]:
+        """Refuse what says no side for a field."""
+        given = self.cleaned_data["field_wins"] or {}
+        if not isinstance(given, dict):
+            raise forms.ValidationError('Write an object: {"email": "hub", "phone": "newest"}.')
+        if wrong := [name for name, side in given.items() if side not in Winner.values]:
+            raise forms.ValidationError(f"For {', '.join(wrong)} say one of: {', '.join(Winner.values)}.")
+        return given
 
     def save(self, commit: bool = True) -> Sync:
         """Keep it, with the time of its next run."""
@@ -100,12 +113,42 @@ class SyncForm(forms.ModelForm):
             self.add_error("delete_action", f"Choose what {provider.name} does with a deleted record.")
 
     def _check_paths(self, cleaned: dict[str, Any]) -> None:
-        for name in ("id_path", "deleted_path"):
+        for name in ("id_path", "deleted_path", "modified_path"):
             try:
                 if cleaned.get(name):
                     compile_expression(cleaned[name])
             except ExpressionError as error:
                 self.add_error(name, f"This is no JMESPath expression: {error}")
+
+
+class ScheduleForm(forms.ModelForm):
+    """Only when a sync runs, for the integration's own page."""
+
+    class Meta:
+        model = Sync
+        fields = ("cron", "time_zone")
+
+    def clean(self) -> dict[str, Any]:
+        """Tell what is no schedule."""
+        cleaned = super().clean() or {}
+        _check_schedule(self, cleaned)
+        return cleaned
+
+    def save(self, commit: bool = True) -> Sync:
+        """Keep it, with the time of its next run."""
+        plan(self.instance)
+        if commit:
+            self.instance.save(update_fields=["cron", "time_zone", "next_run_at"])
+        return self.instance
+
+
+def _check_schedule(form: forms.ModelForm, cleaned: dict[str, Any]) -> None:
+    if not cleaned.get("cron"):
+        return
+    try:
+        next_time(cleaned["cron"], cleaned.get("time_zone") or "UTC", timezone.now())
+    except ScheduleError as error:
+        form.add_error("time_zone" if "time zone" in str(error) else "cron", str(error))
 
 
 def _groups(*, pulls: bool) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -5,10 +5,12 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import orjson
+from django.db import connection, connections
 
 from hub.sync.models import RecordType
 from hub.sync.records import Given, RecordError, read_row, upsert
@@ -67,36 +69,72 @@ def import_rows(record_type: RecordType, stream: Stream, kind: str) -> Report:
     ImportFailed where it cannot be read on.
     """
     report = Report()
-    chunk: list[Given] = []
     rows = _ndjson(stream) if kind == NDJSON else _csv(stream, record_type)
-    taken = 0
-    try:
-        for line, row in rows:
-            taken += 1
+    with _Writer(record_type, report) as writer:
+        for taken, (line, row) in enumerate(rows, 1):
             if taken > MAX_ROWS:
                 raise ImportFailed(f"A file may have {MAX_ROWS:,} rows; those before are kept.")
             try:
                 if isinstance(row, RecordError):
                     raise row
-                chunk.append(read_row(record_type, row))
+                writer.add(read_row(record_type, row))
             except RecordError as error:
                 report.reject(line, "", str(error))
-            if len(chunk) >= CHUNK:
-                _write(record_type, chunk, report)
-    finally:
-        _write(record_type, chunk, report)
     return report
 
 
-def _write(record_type: RecordType, chunk: list[Given], report: Report) -> None:
-    if not chunk:
-        return
-    counts = upsert(record_type, chunk)
-    report.created += counts.created
-    report.updated += counts.updated
-    # A key that stands twice in a chunk is written once.
-    report.unchanged += len(chunk) - counts.created - counts.updated
-    chunk.clear()
+class _Writer:
+    """Writes chunk after chunk in a thread of its own while the next is read; one chunk waits at most.
+
+    Within a transaction of the caller's it is written here, as part of that.
+    """
+
+    def __init__(self, record_type: RecordType, report: Report):
+        self._type, self._report = record_type, report
+        self._chunk: list[Given] = []
+        self._under_way: Future[None] | None = None
+        self._thread = None if connection.in_atomic_block else ThreadPoolExecutor(1, "import")
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Write what is left, also where the file could not be read on."""
+        try:
+            self._hand_over()
+            self._wait()
+        finally:
+            if self._thread:
+                self._thread.submit(connections.close_all)
+                self._thread.shutdown()
+
+    def add(self, row: Given) -> None:
+        """Take a row."""
+        self._chunk.append(row)
+        if len(self._chunk) >= CHUNK:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        self._wait()
+        chunk, self._chunk = self._chunk, []
+        if not chunk:
+            return
+        if self._thread:
+            self._under_way = self._thread.submit(self._write, chunk)
+        else:
+            self._write(chunk)
+
+    def _wait(self) -> None:
+        under_way, self._under_way = self._under_way, None
+        if under_way:
+            under_way.result()
+
+    def _write(self, chunk: list[Given]) -> None:
+        counts = upsert(self._type, chunk)
+        self._report.created += counts.created
+        self._report.updated += counts.updated
+        # A key that stands twice in a chunk is written once.
+        self._report.unchanged += len(chunk) - counts.created - counts.updated
 
 
 def _ndjson(stream: Stream) -> Iterator[tuple[int, Any]]:

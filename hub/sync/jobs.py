@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from hub.delivery.housekeeping import prune_rows
 from hub.delivery.jobs import register_scheduled_job, register_worker_job
+from hub.delivery.pruning import prune_rows
 from hub.sync.models import FINISHED, SyncRun
 from hub.sync.run import advance_due
 from hub.sync.starting import start_due

@@ -1,10 +1,11 @@
-"""Which worker advances a run. A claim raises the run's fence; every write names it, so that a worker
-that lost its lease and comes back changes nothing."""
+"""Which worker advances a run: ``hub.lib.held`` says how one is held, this what becomes of it."""
 
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import F
 
+from hub.lib.held import take, write
 from hub.sync.models import RunState, SyncRun
 
 PAUSE, CANCEL = "pause", "cancel"
@@ -16,31 +17,27 @@ _PROGRESS = (
 )
 
 
-class LostRun(Exception):
-    """Somebody else has the run by now; nothing may be written."""
+def claim(owner: str, lease: float, now: datetime, *, take_over: bool = True) -> SyncRun | None:
+    """Take the run that waits longest, or one whose worker is gone, for ``lease`` seconds.
 
-
-def claim(owner: str, lease: float, now: datetime) -> SyncRun | None:
-    """Take the run that waits longest, or one whose worker is gone, for ``lease`` seconds."""
+    ``take_over`` is False while nobody can tell whose worker is gone: the clock was set forward.
+    """
     while True:
         with transaction.atomic():
-            run = _next(now)
+            run = _next(now, take_over=take_over)
             if run is None:
                 return None
-            run.fence += 1
-            run.state, run.lease_owner = RunState.RUNNING, owner
-            run.lease_until = now + timedelta(seconds=lease)
-            run.started_at = run.started_at or now
-            run.save(update_fields=["fence", "state", "lease_owner", "lease_until", "started_at"])
+            run.lease_owner = owner
+            take(run, lease, now, "lease_owner")
         if not run.asked:
             return run
         leave(run, RunState.PENDING, now)
 
 
 def settle(run: SyncRun, lease: float, now: datetime) -> None:
-    """Write the run's progress, in the caller's transaction, and hold it on; raise LostRun."""
+    """Write the run's progress, in the caller's transaction, and hold it on; raise Lost."""
     run.lease_until = now + timedelta(seconds=lease)
-    _write(run, lease_until=run.lease_until, **{name: getattr(run, name) for name in _PROGRESS})
+    write(run, lease_until=run.lease_until, **{name: getattr(run, name) for name in _PROGRESS})
 
 
 def asked(run: SyncRun) -> bool:
@@ -51,13 +48,13 @@ def asked(run: SyncRun) -> bool:
 def leave(run: SyncRun, state: RunState, now: datetime, *, due_at: datetime | None = None) -> RunState:
     """Give the run up in ``state``, unless a person asked for another; return what it became.
 
-    Raise LostRun.
+    Raise Lost.
     """
     with transaction.atomic():
         wanted = SyncRun.objects.select_for_update().values_list("asked", flat=True).get(pk=run.pk)
         if wanted and state == RunState.PENDING:
             state = _ASKED[wanted]
-        _write(
+        write(
             run,
             state=state,
             asked="",
@@ -111,13 +108,20 @@ def _ask(run: SyncRun, wanted: str, *waiting: RunState) -> bool:
     return True
 
 
-def _next(now: datetime) -> SyncRun | None:
+def _next(now: datetime, *, take_over: bool) -> SyncRun | None:
     rows = SyncRun.objects.select_for_update(skip_locked=True)
-    waiting = rows.filter(state=RunState.PENDING, due_at__lte=now).order_by("due_at")
-    return waiting.first() or rows.filter(state=RunState.RUNNING, lease_until__lt=now).first()
+    waiting = rows.filter(state=RunState.PENDING, due_at__lte=now).order_by("due_at").first()
+    if waiting is not None or not take_over:
+        return waiting
+    return rows.filter(state=RunState.RUNNING, lease_until__lt=now).first()
 
 
-def _write(run: SyncRun, **values: object) -> None:
-    mine = SyncRun.objects.filter(pk=run.pk, fence=run.fence, state=RunState.RUNNING)
-    if not mine.update(**values):
-        raise LostRun(f"Run {run.pk} was taken over.")
+def set_back(now: datetime, step: float, lease: float) -> None:
+    """Bring leases and due times into the time of a clock that was set back by ``step`` (negative) seconds.
+
+    Else a dead worker would hold its run for as long. Doing it twice changes nothing more.
+    """
+    held = SyncRun.objects.filter(state=RunState.RUNNING, lease_until__gt=now + timedelta(seconds=2 * lease))
+    held.update(lease_until=now + timedelta(seconds=lease))
+    waiting = SyncRun.objects.filter(state=RunState.PENDING, created_at__gt=now)
+    waiting.update(due_at=F("due_at") + timedelta(seconds=step), created_at=now)

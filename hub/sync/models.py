@@ -44,8 +44,9 @@ class Record(models.Model):
     the latest change came from; none: an application or a file.
     """
 
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
-    type = models.ForeignKey(RecordType, models.CASCADE, related_name="records")
+    # Both begin an index of more columns; one of their own would cost every import.
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+", db_index=False)
+    type = models.ForeignKey(RecordType, models.CASCADE, related_name="records", db_index=False)
     key = models.CharField(max_length=200)
     subject = models.CharField(max_length=200, blank=True)
     data = models.JSONField(default=dict)
@@ -69,11 +70,15 @@ class ExternalLink(models.Model):
     """What an integration holds of a record.
 
     ``fingerprint`` is the record's as it was last sent or read there (empty: never); ``recipe`` names
-    the action and mapping it was sent by, empty where it was read.
+    the action and mapping it was sent by, empty where it was read. ``base`` are the record's fields as
+    both sides had them last: what differs from it there was changed there, what differs here, here.
     """
 
-    record = models.ForeignKey(Record, models.CASCADE, related_name="links")
-    integration = models.ForeignKey(Integration, models.CASCADE, related_name="external_links")
+    # Both begin an index of two columns.
+    record = models.ForeignKey(Record, models.CASCADE, related_name="links", db_index=False)
+    integration = models.ForeignKey(
+        Integration, models.CASCADE, related_name="external_links", db_index=False
+    )
     external_id = models.CharField(max_length=200, blank=True)
     fingerprint = models.CharField(max_length=32, blank=True)
     recipe = models.CharField(max_length=16, blank=True)
@@ -81,6 +86,7 @@ class ExternalLink(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
     read = models.JSONField(null=True, blank=True, help_text="The record's fields, as they were last read.")
     read_at = models.DateTimeField(null=True, blank=True)
+    base = models.JSONField(null=True, blank=True, help_text="The fields as both sides had them last.")
     error = models.CharField(
         max_length=1000, blank=True, help_text="Why it was refused last; empty: it was not."
     )
@@ -109,10 +115,12 @@ class DeletePolicy(models.TextChoices):
 
 
 class Winner(models.TextChoices):
-    """Which side is right where the integration has something else than a change that is not sent yet."""
+    """Which side is right where both changed a record since they last had the same."""
 
     PROVIDER = "provider", "The integration: what is read replaces it"
     HUB = "hub", "The hub: what is read is skipped until the change is sent"
+    NEWEST = "newest", "The later change"
+    ASK = "ask", "Nobody: a person decides, from the list of conflicts"
 
 
 class Sync(Timestamped):
@@ -142,13 +150,38 @@ class Sync(Timestamped):
     deleted_path = models.CharField(
         max_length=120,
         blank=True,
-        help_text="What is true of a row that was deleted there (JMESPath): archived. Empty: nothing.",
+        help_text="What is true of a row that was deleted there (JMESPath): archived. Empty: as the "
+        "provider says.",
+    )
+    modified_path = models.CharField(
+        max_length=120,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="When a row was changed there (JMESPath): updatedAt. Empty: as the provider says.",
+    )
+    take_deletions = models.BooleanField(
+        default=True, db_default=True, help_text="Pull: what was deleted there is deleted here too."
+    )
+    on_webhook = models.BooleanField(
+        "pull when a webhook tells",
+        default=True,
+        db_default=True,
+        help_text="A verified webhook about such an object starts the pull within seconds.",
     )
     wins = models.CharField(
         max_length=8,
         choices=Winner.choices,
         default=Winner.PROVIDER,
         help_text="Pull: which side is right where both changed the same record.",
+    )
+    field_wins = models.JSONField(
+        "fields with a truth of their own",
+        default=dict,
+        null=True,
+        blank=True,
+        help_text="Field → hub (never taken from there), provider (always), newest or ask: "
+        '{"email": "hub", "phone": "newest"}.',
     )
     cron = models.CharField(
         "schedule",
@@ -159,6 +192,8 @@ class Sync(Timestamped):
     time_zone = models.CharField(max_length=60, default="UTC", help_text="Europe/Berlin")
     enabled = models.BooleanField(default=True)
     next_run_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: ``next_run_at`` was brought forward by a webhook; it is not let go before a run began.
+    nudged = models.BooleanField(default=False, db_default=False, editable=False)
     #: An incremental pull asks for what changed since then.
     read_until = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -203,7 +238,7 @@ class SyncRun(models.Model):
     sync = models.ForeignKey(Sync, models.CASCADE, related_name="runs")
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.PENDING)
     asked = models.CharField(max_length=10, blank=True)
-    origin = models.CharField(max_length=10, default="admin", help_text="admin, api or schedule")
+    origin = models.CharField(max_length=10, default="admin", help_text="admin, api, schedule or webhook")
     dry_run = models.BooleanField(default=False)
     filter = models.CharField(
         max_length=1000, blank=True, help_text="JMESPath over a record; others are skipped."
@@ -295,3 +330,50 @@ class RejectedRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.reason}"
+
+
+class RunChange(models.Model):
+    """What a dry run would do to one row: the first so many are kept, with the values before and after."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(SyncRun, models.CASCADE, related_name="changes")
+    key = models.CharField(max_length=200, blank=True)
+    kind = models.CharField(max_length=10, help_text="created, updated, deleted or conflict")
+    before = models.JSONField(null=True, blank=True)
+    after = models.JSONField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.kind}"
+
+
+class Conflict(models.Model):
+    """A record that both sides changed, and about which a person decides.
+
+    ``fields`` are the fields in question: name → {"hub": value, "provider": value}. While it is open
+    the hub keeps its own and does not send the record there.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    sync = models.ForeignKey(Sync, models.CASCADE, related_name="conflicts")
+    integration = models.ForeignKey(Integration, models.CASCADE, related_name="+")
+    record = models.ForeignKey(Record, models.CASCADE, related_name="conflicts")
+    fields = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+    #: Empty: open. Else a Winner, "fields" (some each) or "agreed" (both had the same again).
+    chosen = models.CharField(max_length=10, blank=True)
+    decided_by = models.CharField(max_length=150, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["record", "integration"], name="one_open_conflict", condition=models.Q(chosen="")
+            )
+        ]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="conflict_open", condition=models.Q(chosen=""))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.record} at {self.integration}"

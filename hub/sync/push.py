@@ -1,14 +1,16 @@
 """To an integration: what it does not have as it is, in batches, row by row accounted for.
 
 A step finds some changed records, makes inputs of them, sends several batches at once, and settles them
-together. Where a batch fails in a way that may pass, the cursor stays before its first record; what
-came through beside it is linked, so it is not sent again. The idempotency key of a batch is the same
-whenever the same run sends the same rows.
+together; while one is sent, the next is found and made. Nothing of that is sent before the former came to
+an end, so that a key's changes keep their order. Where a batch fails in a way that may pass, the cursor
+stays before its first record; what came through beside it is linked, so it is not sent again. The
+idempotency key of a batch is the same whenever the same run sends the same rows.
 """
 
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -20,20 +22,22 @@ from django.utils import timezone
 from pydantic import BaseModel
 
 from hub.delivery.inputs import InputError, build_input
+from hub.lib.compact import compact
 from hub.lib.insert import Insert
-from hub.sync.changes import Changed, count, find
-from hub.sync.models import DeletePolicy, ExternalLink
+from hub.sync.changes import Changed, Found, count, find
+from hub.sync.models import DeletePolicy, ExternalLink, SyncRun
 from hub.sync.work import Call, Wait, Work, own_fault
 from integrations.base.errors import IntegrationError, PermanentError, Rejected
 from integrations.base.http import Exchange
-from integrations.base.provider import Action, Outcome
+from integrations.base.provider import Action, Context, Outcome
 from integrations.base.results import Result
 
 _LINKED = Insert(
     ExternalLink,
     *("record_id", "integration_id", "external_id", "fingerprint", "recipe", "sent", "sent_at", "error"),
+    "base",
     once=("record_id", "integration_id"),
-    overwrite=("external_id", "fingerprint", "recipe", "sent", "sent_at", "error"),
+    overwrite=("external_id", "fingerprint", "recipe", "sent", "sent_at", "error", "base"),
 )
 _REFUSED = Insert(
     ExternalLink,
@@ -47,8 +51,8 @@ _KEPT = Insert(
     once=("record_id", "integration_id"),
     overwrite=("fingerprint",),
 )
-#: Left out by the filter; deleted in the hub, and by the policy kept there.
-SKIPPED, KEPT = "skipped", "kept"
+#: Left out by the filter; deleted in the hub, and by the policy kept there; waits for a person's decision.
+SKIPPED, KEPT, ASKED = "skipped", "kept", "asked"
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +61,7 @@ logger = logging.getLogger(__name__)
 class Row:
     """A changed record on its way: what is sent, and what came of it.
 
-    ``outcome``: a Result, an error, ``SKIPPED``, ``KEPT``, or None as long as nobody knows.
+    ``outcome``: a Result, an error, ``SKIPPED``, ``KEPT``, ``ASKED``, or None as long as nobody knows.
     """
 
     record: Changed
@@ -71,24 +75,73 @@ class Row:
         return isinstance(self.outcome, Result | str | PermanentError)
 
 
-def step(work: Work) -> bool:
-    """Send what comes next; return whether there may be more. Raise Wait, Failed or LostRun."""
+@dataclass(slots=True)
+class Step:
+    """Some records on their way; ``calls`` are made by the courier's thread, or were made here."""
+
+    cursor: int
+    found: Found
+    rows: list[Row]
+    calls: "Future[list[Call]] | list[Call]"
+
+
+def run(work: Work) -> bool:
+    """Send until nothing is left, or the slice is over; return whether there is more.
+
+    Raise Wait, Failed or Lost.
+    """
+    if work.run.total is None:
+        work.run.total = _total(work.run)
+    current: Step | None = _begin(work, int(work.run.cursor or 0))
+    more = True
+    while current is not None:
+        go_on = current.found.more and not work.late
+        following = _begin(work, current.found.end) if go_on and _pipelined(current) else None
+        again = _settle(work, current, _calls(current))
+        more = again or current.found.more
+        if again and not work.late:
+            work.stuck = False
+            current = _begin(work, int(work.run.cursor))
+        elif following is not None:
+            current = following
+        elif go_on and not work.stopped():
+            current = _begin(work, current.found.end)
+        else:
+            current = None
+        if following is not None and work.stopped():
+            work.deadline = 0.0  # what is on its way is settled, and nothing more begun
+    return more
+
+
+def _total(run: SyncRun) -> int:
+    return run.retry_of.rejected_rows.count() if run.retry_of else count(run.sync.type)
+
+
+def _begin(work: Work, cursor: int) -> Step:
+    """Find what comes after ``cursor``, and send it; by the courier where several calls may go at once."""
     run = work.run
-    if run.total is None:
-        run.total = count(work.sync.type) if not run.retry_of else run.retry_of.rejected_rows.count()
     action = work.connection.provider.action(work.sync.action)
     room = 1 if run.dry_run else work.room()
-    cursor = int(run.cursor or 0)
     found = find(run, recipe_of(work), cursor, _batch_size(action) * room)
     rows = [_prepare(work, action, record) for record in found.rows]
-    calls = [] if run.dry_run else _send_all(work, [row for row in rows if row.outcome is None], room)
-    return _settle(work, cursor, found.end, rows, calls) or found.more
+    sent = [] if run.dry_run else [row for row in rows if row.outcome is None]
+    if room == 1 or not sent:
+        return Step(cursor, found, rows, _send_all(work, sent, room) if sent else [])
+    return Step(cursor, found, rows, work.courier.submit(_send_all, work, sent, room))
+
+
+def _pipelined(step: Step) -> bool:
+    return isinstance(step.calls, Future)
+
+
+def _calls(step: Step) -> list[Call]:
+    return step.calls.result() if isinstance(step.calls, Future) else step.calls
 
 
 def recipe_of(work: Work) -> str:
     """Name the way in which records are sent now: with another action or mapping they go out again."""
     parts = [work.sync.action, work.rules]
-    return blake2b(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+    return blake2b(compact(parts, sort=True), digest_size=8).hexdigest()
 
 
 def _batch_size(action: Action) -> int:
@@ -97,11 +150,13 @@ def _batch_size(action: Action) -> int:
 
 def _prepare(work: Work, action: Action, record: Changed) -> Row:
     envelope = record.envelope(work.sync.type.name)
-    if not work.passes(envelope.as_dict()):
+    if work.filter is not None and not work.passes(envelope.as_dict()):
         return Row(record, outcome=SKIPPED)
+    if record.in_conflict:
+        return Row(record, outcome=ASKED)
     rules = work.rules
     if record.deleted:
-        if work.sync.delete_policy == DeletePolicy.KEEP or not record.held:
+        if work.sync.delete_policy == DeletePolicy.KEEP or not (record.held or record.external_id):
             return Row(record, outcome=KEPT)
         action = work.connection.provider.action(work.sync.delete_action)
         rules = work.sync.delete_mapping.rules if work.sync.delete_mapping else None
@@ -112,23 +167,33 @@ def _prepare(work: Work, action: Action, record: Changed) -> Row:
 
 
 def _send_all(work: Work, rows: Sequence[Row], room: int) -> list[Call]:
-    """Send the rows, as many batches at once as may be; return the calls that were made."""
+    """Send the rows, as many batches at once as may be; return the calls that were made.
+
+    Where something came to no end ``work.stuck`` says so, and no later step is sent.
+    """
+    if work.stuck:
+        return []
     calls: list[Call] = []
-    waiting = list(_batches(rows))
+    try:
+        _send_batches(work, list(_batches(rows)), room, calls)
+    except Wait:
+        if not calls:
+            raise
+        # What was sent is settled first.
+    finally:
+        work.stuck = any(row.outcome is None or not row.settled for row in rows)
+    return calls
+
+
+def _send_batches(work: Work, waiting: list[list[Row]], room: int, calls: list[Call]) -> None:
     while waiting and not any(call.failed for call in calls):
-        try:
-            taken = work.permits(min(room, len(waiting)))
-        except Wait:
-            if not calls:
-                raise
-            break  # what was sent is settled first
+        taken = work.permits(min(room, len(waiting)))
         now, waiting = waiting[:taken], waiting[taken:]
         if len(now) == 1:
             calls += _send(work, now[0])
         else:
             for made in work.threads.map(lambda batch: _send_in_thread(work, batch), now):
                 calls += made
-    return calls
 
 
 def _batches(rows: Sequence[Row]) -> Iterable[list[Row]]:
@@ -185,8 +250,9 @@ def _send(work: Work, batch: Sequence[Row]) -> list[Call]:
 def _call(work: Work, batch: Sequence[Row]) -> Call:
     began = time.perf_counter()
     exchanges: list[Exchange] = []
+    context = work.connection.context(_key(work, batch), now=timezone.now(), exchanges=exchanges)
     try:
-        error = _deliver(work, batch, exchanges)
+        error = _deliver(work, batch, context)
     except IntegrationError as refused:
         refused.mask(work.connection.redactor.text)
         error = refused
@@ -195,12 +261,11 @@ def _call(work: Work, batch: Sequence[Row]) -> Call:
         error = own_fault(bug)
     took = int((time.perf_counter() - began) * 1000)
     told = error.message if error else _told(batch)
-    return Call(_action(batch).name, told, took, timezone.now(), error, exchanges)
+    return Call(_action(batch).name, told, took, timezone.now(), error, exchanges, context.http.wait)
 
 
-def _deliver(work: Work, batch: Sequence[Row], exchanges: list[Exchange]) -> IntegrationError | None:
+def _deliver(work: Work, batch: Sequence[Row], context: Context) -> IntegrationError | None:
     action = _action(batch)
-    context = work.connection.context(_key(work, batch), now=timezone.now(), exchanges=exchanges)
     if action.run_many:
         return _take(work, batch, action.run_many(context, [row.input for row in batch]))
     return _take(work, batch, [action.run(context, batch[0].input)])
@@ -228,22 +293,37 @@ def _key(work: Work, batch: Sequence[Row]) -> str:
     return f"hub_sync_{blake2b(orjson.dumps([work.run.pk, marks]), digest_size=16).hexdigest()}"
 
 
-def _settle(work: Work, cursor: int, end: int, rows: Sequence[Row], calls: Sequence[Call]) -> bool:
+def _settle(work: Work, step: Step, calls: Sequence[Call]) -> bool:
     """Write what came of the rows, and how far the run is; return whether some have to be sent again."""
-    stuck = None if work.run.dry_run else next((row for row in rows if not row.settled), None)
-    upto = stuck.record.id - 1 if stuck else end
+    dry, rows = work.run.dry_run, step.rows
+    stuck = None if dry else next((row for row in rows if not row.settled), None)
+    upto = stuck.record.id - 1 if stuck else step.found.end
     passed = [row for row in rows if row.record.id <= upto]
     ahead = [row for row in rows if row.record.id > upto and isinstance(row.outcome, Result)]
     refused = [row for row in passed if isinstance(row.outcome, PermanentError)]
     with transaction.atomic():
-        if not work.run.dry_run:
+        if dry:
+            work.show(shown for row in passed if (shown := _dry(row)))
+        else:
             _link(work, [*passed, *ahead], refused)
         for row in (*passed, *ahead):
             _count(work, row)
-        _move_on(work, cursor, upto, len(passed), len(ahead))
+        _move_on(work, step.cursor, upto, len(passed), len(ahead))
         work.settle(calls, [work.reject(row.record.key, _reason(row), row.record.data) for row in refused])
     work.follow_up(calls)
     return stuck is not None
+
+
+def _dry(row: Row) -> tuple[str, str, Any, Any] | None:
+    """What would be sent of a row, beside what was sent last."""
+    record = row.record
+    if row.outcome == ASKED:
+        return record.key, "conflict", record.sent, record.data
+    if row.outcome is not None:
+        return None
+    sent = None if record.deleted or row.input is None else _sent(row.input)
+    kind = "deleted" if record.deleted else "updated" if record.external_id else "created"
+    return record.key, kind, record.sent, sent
 
 
 def _move_on(work: Work, cursor: int, upto: int, passed: int, ahead: int) -> None:
@@ -288,8 +368,12 @@ def _linked(work: Work, row: Row, recipe: str, now: datetime) -> tuple[Any, ...]
     external_id = given or record.external_id
     if record.deleted and work.sync.delete_policy == DeletePolicy.DELETE:
         external_id = ""
-    sent = row.input.model_dump(mode="json", exclude_unset=True) if row.input else None
-    return record.id, target, external_id[:200], record.fingerprint, recipe, sent, now, ""
+    sent = _sent(row.input) if row.input else None
+    return record.id, target, external_id[:200], record.fingerprint, recipe, sent, now, "", record.data
+
+
+def _sent(data: BaseModel) -> dict[str, Any]:
+    return data.model_dump(mode="json", exclude_unset=True)
 
 
 def _reason(row: Row) -> str:

@@ -1,18 +1,19 @@
 """Records in: one or many, at the least cost, and the fingerprint that says whether anything changed."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-import orjson
 from django.db import transaction
 from django.utils import timezone
 
 from hub.connections.models import Integration
+from hub.events.drafts import json_problem
 from hub.events.schemas import SchemaUnusable, data_reasons
+from hub.lib.anyof import select_any
+from hub.lib.compact import compact
 from hub.lib.insert import Insert
 from hub.sync.models import Record, RecordType
 
@@ -37,6 +38,9 @@ _UPSERT = Insert(
     once=("type_id", "key"),
     overwrite=[name for name in _COLUMNS if name not in _COLUMNS[:3]],
 )
+
+
+_KNOWN = "SELECT key, fingerprint FROM sync_record WHERE key {any} AND type_id = %s"
 
 
 class RecordError(ValueError):
@@ -64,12 +68,7 @@ class Given:
 
 def fingerprint(data: Mapping[str, Any], *, deleted: bool = False) -> str:
     """Return 32 characters that are the same for the same data, whatever the order of its fields."""
-    try:
-        text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        # Whole numbers past 64 bits.
-        text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    found = blake2b(text, digest_size=16).hexdigest()
+    found = blake2b(compact(data, sort=True), digest_size=16).hexdigest()
     return f"-{found[1:]}" if deleted else found
 
 
@@ -87,6 +86,9 @@ def read_row(record_type: RecordType, row: Any, *, key: str = "", merged_later: 
         )
     if len(key) > MAX_KEY or "\x00" in key:
         raise RecordError(f"A record's key is text of at most {MAX_KEY} characters.")
+    path, problem = json_problem(row)
+    if problem:
+        raise RecordError(f"'{path}' {problem}")
     if not merged_later:
         check(record_type, row)
     return Given(key, row)
@@ -104,8 +106,16 @@ def check(record_type: RecordType, data: Any) -> None:
         raise RecordError("; ".join(reasons)[:1000])
 
 
-def upsert(record_type: RecordType, rows: Iterable[Given], *, origin: Integration | None = None) -> Counts:
+def upsert(
+    record_type: RecordType,
+    rows: Iterable[Given],
+    *,
+    origin: Integration | None = None,
+    known: Mapping[str, str] | None = None,
+) -> Counts:
     """Create or replace records; what is the same already is not written. Of a key twice the last counts.
+
+    ``known``: fingerprints by key, where the caller, in the same transaction, has looked them up already.
 
     One transaction, or part of the caller's; in the order of the keys, so that two of them cannot wait
     for each other in a circle.
@@ -115,7 +125,8 @@ def upsert(record_type: RecordType, rows: Iterable[Given], *, origin: Integratio
     counts = Counts()
     fresh: list[tuple[Any, ...]] = []
     with transaction.atomic():
-        known = fingerprints(record_type, list(latest))
+        if known is None:
+            known = fingerprints(record_type, list(latest))
         for key in sorted(latest):
             row = latest[key]
             mark = fingerprint(row.data, deleted=row.deleted)
@@ -140,12 +151,8 @@ def delete(record_type: RecordType, key: str) -> bool:
 
 
 def fingerprints(record_type: RecordType, keys: Sequence[str]) -> dict[str, str]:
-    """Return the fingerprints of those records that exist, by key."""
-    found: dict[str, str] = {}
-    for start in range(0, len(keys), LOOKED_UP):
-        rows = Record.objects.filter(type=record_type, key__in=keys[start : start + LOOKED_UP])
-        found.update(rows.values_list("key", "fingerprint"))
-    return found
+    """Return the fingerprints of those records that exist, by key: one statement, however many they are."""
+    return dict(select_any(_KNOWN, keys, record_type.pk))
 
 
 def at(row: Mapping[str, Any], path: str) -> Any:

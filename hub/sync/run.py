@@ -10,14 +10,16 @@ from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
+from hub.delivery.clock import Watch
 from hub.delivery.models import State
 from hub.delivery.ratelimit import RateLimiter, make_limiter
 from hub.delivery.retry import Plan, Progress, decide
-from hub.delivery.wake import wake
+from hub.delivery.wake import wake_jobs
 from hub.delivery.worker import worker_name
+from hub.lib.held import Lost
 from hub.lib.keyring import KeyringError
+from hub.lib.turns import short_turns
 from hub.sync import leases, pull, push
-from hub.sync.leases import LostRun
 from hub.sync.models import Direction, RunState, SyncRun
 from hub.sync.work import Failed, Wait, Work, own_fault
 
@@ -29,19 +31,28 @@ AT_ONCE = 4
 SLICE = 10.0
 
 _free = threading.Semaphore(AT_ONCE)
+_watch = Watch()
 
 
 def advance_due() -> int:
     """Begin to advance what is due, each run in a thread; return how many. The worker's job."""
-    begun = 0
+    begun, steady = 0, _steady()
     while _free.acquire(blocking=False):
-        run = leases.claim(worker_name(), settings.HUB.lease_seconds, timezone.now())
+        run = leases.claim(worker_name(), settings.HUB.lease_seconds, timezone.now(), take_over=steady)
         if run is None:
             _free.release()
             break
         threading.Thread(target=_advance_in_thread, args=(run,), name="sync", daemon=True).start()
         begun += 1
     return begun
+
+
+def _steady() -> bool:
+    """Whether the clock tells whose lease is over; one that was set back is made good."""
+    step, lease = _watch.step(), settings.HUB.lease_seconds
+    if step < 0:
+        leases.set_back(timezone.now(), step, lease)
+    return not _watch.was_set_forward_within(lease)
 
 
 def run_until_idle() -> int:
@@ -59,8 +70,9 @@ def advance(run: SyncRun, *, limiter: RateLimiter | None = None, longest: float 
     deadline = time.monotonic() + longest
     work = Work(run, sync, limiter or make_limiter(), settings.HUB.lease_seconds, deadline)
     try:
-        _leave(work, _advance(work))
-    except LostRun:
+        with short_turns():
+            _leave(work, _advance(work))
+    except Lost:
         logger.warning("Run %s was taken over by another worker", run.pk)
     finally:
         work.close()
@@ -69,7 +81,7 @@ def advance(run: SyncRun, *, limiter: RateLimiter | None = None, longest: float 
 def _advance_in_thread(run: SyncRun) -> None:
     try:
         advance(run)
-        wake()
+        wake_jobs()
     except Exception:  # the lease ends, and a worker takes the run up where it was settled
         logger.exception("Run %s stumbled; it goes on when its lease ends", run.pk)
     finally:
@@ -81,13 +93,13 @@ def _advance(work: Work) -> RunState | timedelta:
     """Return the state that the run comes to, or how long it waits before it goes on."""
     run = work.run
     try:
-        more = pull.run(work) if work.sync.direction == Direction.PULL else _push(work)
+        more = pull.run(work) if work.sync.direction == Direction.PULL else push.run(work)
     except Wait as wait:
         run.message = str(wait)
         return max(timedelta(0), wait.until - timezone.now())
     except Failed as failed:
         return _after_failure(work, failed)
-    except LostRun:
+    except Lost:
         raise
     except (KeyError, KeyringError, ValueError) as error:
         run.message = f"{error.args[0] if error.args else error} Mend this, then resume the run."
@@ -100,13 +112,6 @@ def _advance(work: Work) -> RunState | timedelta:
     if work.sync.direction == Direction.PULL:
         pull.finish(work)
     return RunState.COMPLETED
-
-
-def _push(work: Work) -> bool:
-    while push.step(work):
-        if time.monotonic() >= work.deadline or work.stopped():
-            return True
-    return False
 
 
 def _after_failure(work: Work, failed: Failed) -> RunState | timedelta:

@@ -17,16 +17,16 @@ from unfold.paginator import InfinitePaginator
 
 from hub.accounts.pages import Deed, HubAdmin, Told
 from hub.delivery.models import IntegrationLog
-from hub.delivery.wake import wake
+from hub.delivery.wake import wake_jobs
+from hub.lib.cells import safe_text
 from hub.lib.html import moment, state_badge
+from hub.mapping.values import shown
 from hub.sync import leases
-from hub.sync.models import RunState, SyncRun
+from hub.sync.models import RunChange, RunState, SyncRun
 from hub.sync.starting import AlreadyOpen, start
 
 MOVING = (RunState.PENDING, RunState.RUNNING)
 STOPPED = (RunState.PAUSED, RunState.FAILED)
-#: What a spreadsheet would take for a formula when it opens the file.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class SyncRunAdmin(HubAdmin):
@@ -71,6 +71,7 @@ class SyncRunAdmin(HubAdmin):
     def page_context(self, request: HttpRequest, row: SyncRun) -> dict[str, Any]:
         return {
             "live": row.state in MOVING,
+            "changes": [(one, _differences(one)) for one in row.changes.order_by("id")],
             "rejected_rows": row.rejected_rows.order_by("id")[:50],
             "logs": IntegrationLog.objects.filter(item_id=row.pk).defer("exchanges").order_by("-id")[:20],
         }
@@ -97,7 +98,7 @@ class SyncRunAdmin(HubAdmin):
     def do_resume(self, request: HttpRequest, run: SyncRun) -> Told:
         """Go on."""
         done = leases.resume(run, timezone.now())
-        wake()
+        wake_jobs()
         return _told(done, "It goes on where it stopped.")
 
     def do_cancel(self, request: HttpRequest, run: SyncRun) -> Told:
@@ -135,6 +136,18 @@ class SyncRunAdmin(HubAdmin):
         return moment(run.created_at)
 
 
+def _differences(change: RunChange) -> list[tuple[str, str, str]]:
+    """Return (field, before, after) for each field that a dry run would change."""
+    before, after = change.before or {}, change.after or {}
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return [(name, _value(before, name), _value(after, name)) for name in names]
+
+
+def _value(values: dict[str, Any], name: str) -> str:
+    value = values.get(name)
+    return "–" if name not in values else value if isinstance(value, str) else shown(value)
+
+
 class _Echo:
     """A file that gives back what is written."""
 
@@ -148,11 +161,7 @@ def rejected_csv(run: SyncRun) -> Iterator[str]:
     yield writer.writerow(["key", "reason", "row"])
     for rejected in run.rejected_rows.order_by("id").iterator(chunk_size=500):
         row = json.dumps(rejected.row, ensure_ascii=False)
-        yield writer.writerow([_cell(rejected.key), _cell(rejected.reason), row])
-
-
-def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text
+        yield writer.writerow([safe_text(rejected.key), safe_text(rejected.reason), row])
 
 
 def _is_push(run: SyncRun) -> bool:

@@ -1,13 +1,13 @@
 """How runs begin: by hand, by the API, and when a schedule comes round."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from hub.delivery.wake import wake
+from hub.delivery.wake import wake_jobs
 from hub.mapping.expressions import compile_expression
 from hub.sync.calendar import ScheduleError, next_time
 from hub.sync.models import OPEN, Direction, Sync, SyncRun
@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 #: Schedules that one look begins; the next follows at once while there are more.
 DUE_AT_ONCE = 500
+#: How long what a webhook told of waits for the end of the run that is under way.
+TRY_AGAIN = timedelta(seconds=10)
 
 
 class AlreadyOpen(Exception):
@@ -48,7 +50,7 @@ def start(sync: Sync, *, origin: str = "admin", full: bool = False, **options: A
             run.save(force_insert=True)
     except IntegrityError:
         raise AlreadyOpen(sync.runs.filter(state__in=OPEN).first()) from None
-    transaction.on_commit(wake)
+    transaction.on_commit(wake_jobs)
     return run
 
 
@@ -73,18 +75,31 @@ def plan(sync: Sync, now: datetime | None = None) -> None:
 
 
 def _start_one(sync: Sync, now: datetime) -> bool:
-    was = sync.next_run_at
+    was, nudged = sync.next_run_at, sync.nudged
     try:
         plan(sync, now)
     except ScheduleError as error:
         logger.warning("The schedule of sync %s is off: %s", sync.pk, error)
         sync.next_run_at = None
+    if nudged and (sync.next_run_at is None or sync.next_run_at > now + TRY_AGAIN) and _is_open(sync):
+        # A webhook told of a change; the run that is under way may have read past it.
+        _move(sync, was, now + TRY_AGAIN, nudged=True)
+        return False
     with transaction.atomic():
-        moved = Sync.objects.filter(pk=sync.pk, next_run_at=was).update(next_run_at=sync.next_run_at)
-        if not moved or not sync.enabled:
+        if not _move(sync, was, sync.next_run_at, nudged=False) or not sync.enabled:
             return False
         try:
-            start(sync, origin="schedule")
+            start(sync, origin="webhook" if nudged else "schedule")
         except AlreadyOpen:
             return False
     return True
+
+
+def _is_open(sync: Sync) -> bool:
+    return sync.enabled and sync.runs.filter(state__in=OPEN).exists()
+
+
+def _move(sync: Sync, was: datetime | None, to: datetime | None, *, nudged: bool) -> bool:
+    """Set when the sync runs next; return whether nobody was faster."""
+    rows = Sync.objects.filter(pk=sync.pk, next_run_at=was)
+    return bool(rows.update(next_run_at=to, nudged=nudged))

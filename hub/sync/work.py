@@ -1,11 +1,12 @@
 """What push and pull have in common: a run under way, the gate before each step, the log after it."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import islice
 from typing import Any, NoReturn
 
 from django.db import transaction
@@ -20,7 +21,7 @@ from hub.delivery.ratelimit import RateLimiter
 from hub.delivery.settlement import breaker_of, needs_update, update_integration
 from hub.mapping.expressions import Expression, ExpressionError, compile_expression, is_true
 from hub.sync import leases
-from hub.sync.models import RejectedRow, Sync, SyncRun
+from hub.sync.models import RejectedRow, RunChange, Sync, SyncRun
 from integrations.base.errors import IntegrationError, PermanentError, TransientError
 from integrations.base.http import Exchange
 
@@ -29,6 +30,8 @@ WAIT_HERE = 2.0
 #: Seconds after which a held integration is looked at again.
 LOOK_AGAIN = 15.0
 MAX_REASON = 1000
+#: Rows of a dry run that are shown with their values.
+SHOWN = 200
 
 
 class Wait(Exception):
@@ -57,6 +60,8 @@ class Call:
     finished_at: datetime
     error: IntegrationError | None = None
     exchanges: list[Exchange] = field(default_factory=list)
+    #: Seconds that the provider's limit asks to wait, by the headers of its answer.
+    wait: float = 0.0
 
     @property
     def failed(self) -> bool:
@@ -73,6 +78,8 @@ class Work:
     limiter: RateLimiter
     lease: float
     deadline: float
+    #: Something that was sent came to no end: nothing further is sent before that is settled.
+    stuck: bool = False
 
     @cached_property
     def connection(self) -> Connection:
@@ -85,9 +92,18 @@ class Work:
         return self.sync.mapping.rules if self.sync.mapping else None
 
     @cached_property
+    def _shown(self) -> int:
+        return self.run.changes.count()
+
+    @cached_property
     def filter(self) -> Expression | None:
         """What a record must be like."""
         return compile_expression(self.run.filter) if self.run.filter else None
+
+    @cached_property
+    def courier(self) -> ThreadPoolExecutor:
+        """The one thread that sees to sending while this one finds what comes next."""
+        return ThreadPoolExecutor(1, thread_name_prefix="sync-courier")
 
     @cached_property
     def threads(self) -> ThreadPoolExecutor:
@@ -96,8 +112,14 @@ class Work:
 
     def close(self) -> None:
         """Let the threads go."""
-        if "threads" in self.__dict__:
-            self.threads.shutdown(wait=False, cancel_futures=True)
+        for name in ("courier", "threads"):
+            if name in self.__dict__:
+                getattr(self, name).shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def late(self) -> bool:
+        """Whether this worker's slice of the run is over."""
+        return time.monotonic() >= self.deadline
 
     def stopped(self) -> bool:
         """Whether a person wants the run to stop."""
@@ -169,6 +191,16 @@ class Work:
             self.settle([call])
         self.follow_up([call])
         raise Failed(error)
+
+    def show(self, changes: Iterable[tuple[str, str, Any, Any]]) -> None:
+        """Keep what a dry run would do, (key, kind, before, after), for the first rows of the run."""
+        room = SHOWN - self._shown
+        rows = [
+            RunChange(run=self.run, key=key[:200], kind=kind, before=before, after=after)
+            for key, kind, before, after in islice(changes, max(0, room))
+        ]
+        RunChange.objects.bulk_create(rows)
+        self._shown += len(rows)
 
     def reject(self, key: str, reason: str, row: Any) -> RejectedRow:
         """Return the row, unsaved, that says what was not taken and why."""

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from hub.accounts.models import Role
-from hub.sync.models import ExternalLink, Record, RunState, Sync, SyncRun
+from hub.sync.models import Conflict, ExternalLink, Record, RunState, Sync, SyncRun
 from hub.sync.records import Given, upsert
 from hub.sync.run import run_until_idle
 from hub.sync.starting import start
-from tests.factories import MembershipFactory, OrganizationFactory
+from tests.factories import MembershipFactory, OrganizationFactory, SyncFactory
 from tests.hub.sync.conftest import Crm
 
 pytestmark = pytest.mark.django_db
@@ -171,3 +172,57 @@ def test_a_paused_run_is_worked_on_by_nobody(push: Sync, crm: Crm):
     assert run_until_idle() == 0
     run.refresh_from_db()
     assert (run.state, crm.batches) == (RunState.PAUSED, [])
+
+
+def test_a_conflict_shows_both_values_and_one_click_decides_it(db: Any, client: Any) -> None:
+    sync = SyncFactory(direction="pull", name="From the CRM")
+    upsert(sync.type, [Given("1", {"id": "1", "name": "Anna"})])
+    record = Record.objects.get()
+    ExternalLink.objects.create(record=record, integration=sync.integration, external_id="x")
+    conflict = Conflict.objects.create(
+        organization=sync.organization,
+        sync=sync,
+        integration=sync.integration,
+        record=record,
+        fields={"name": {"hub": "Anna", "provider": "Anne"}},
+    )
+    user = MembershipFactory(organization=sync.organization, role=Role.OPERATOR).user
+    client.force_login(user)
+    assert "name" in client.get(reverse("admin:sync_conflict_changelist")).content.decode()
+    page = client.get(reverse("admin:sync_conflict_change", args=[conflict.pk])).content.decode()
+    assert "Anna" in page
+    assert "Anne" in page
+    client.post(reverse("admin:sync_conflict_do", args=[conflict.pk, "provider"]))
+    conflict.refresh_from_db()
+    assert (conflict.chosen, conflict.decided_by) == ("provider", str(user))
+    assert Record.objects.get().data["name"] == "Anne"
+
+
+def test_the_schedule_is_edited_on_the_integrations_own_page(db: Any, client: Any) -> None:
+    sync = SyncFactory()
+    page_of = reverse("admin:connections_integration_change", args=[sync.integration_id])
+    client.force_login(MembershipFactory(organization=sync.organization, role=Role.ADMIN).user)
+    assert 'name="cron"' in client.get(page_of).content.decode()
+    act = reverse("admin:sync_sync_do", args=[sync.pk, "schedule"])
+    wanted = {"cron": "0 6 * * *", "time_zone": "Europe/Berlin", "next": page_of}
+    assert client.post(act, wanted).url == page_of
+    sync.refresh_from_db()
+    assert (sync.cron, sync.next_run_at is not None) == ("0 6 * * *", True)
+    told = client.post(act, {**wanted, "cron": "often"}, follow=True).content.decode()
+    assert "stays as it was" in told
+    sync.refresh_from_db()
+    assert sync.cron == "0 6 * * *"
+    client.force_login(MembershipFactory(organization=sync.organization, role=Role.OPERATOR).user)
+    assert client.post(act, wanted).status_code == 403
+
+
+def test_several_integrations_are_synced_at_once(db: Any, client: Any) -> None:
+    sync = SyncFactory()
+    SyncFactory(type=sync.type, integration=sync.integration, enabled=False)
+    other = SyncFactory(type=sync.type)
+    client.force_login(MembershipFactory(organization=sync.organization, role=Role.OPERATOR).user)
+    chosen = [str(sync.integration_id), str(other.integration_id)]
+    body = {"action": "sync_now", "_selected_action": chosen}
+    told = client.post(reverse("admin:connections_integration_changelist"), body, follow=True)
+    assert "2 runs began." in told.content.decode()
+    assert set(SyncRun.objects.values_list("sync", flat=True)) == {sync.pk, other.pk}

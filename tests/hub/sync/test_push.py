@@ -1,5 +1,6 @@
 """A push sends what the integration does not have, once, and accounts for each row."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -233,6 +234,22 @@ def test_a_sync_has_one_open_run(push: Sync):
     with pytest.raises(AlreadyOpen) as caught:
         start(push)
     assert caught.value.run == run
+
+
+def test_within_a_limit_exactly_the_limit_is_used(push: Sync, crm: Crm):
+    rate, calls = 10, 30
+    push.integration.rate_count, push.integration.rate_seconds = rate, 1
+    push.integration.max_in_flight = 1
+    push.integration.save()
+    fill(push, *(f"N{n}" for n in range(3 * calls)))
+    times: list[float] = []
+    crm.during = lambda: times.append(time.monotonic())
+    assert counts(go(push)) == {"created": 3 * calls}
+    assert len(times) == calls
+    # In no second more, and in no second (and the little by which the limiter's is longer) less.
+    assert all(after - before >= 1 for before, after in zip(times, times[rate:], strict=False))
+    ideal = (calls - rate) / rate
+    assert times[calls - rate] - times[0] <= ideal * 1.25
 
 
 def test_the_rate_limit_is_kept_to_the_call(push: Sync, crm: Crm):

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from hub.sync.calendar import ScheduleError, next_time
@@ -59,3 +61,33 @@ def test_a_sync_that_is_off_or_has_no_schedule_is_never_due(push: Sync):
     push.cron, push.enabled = "* * * * *", False
     plan(push)
     assert push.next_run_at is None
+
+
+@pytest.mark.django_db
+def test_another_time_zone_moves_the_next_round(push: Sync):
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    push.cron, push.time_zone = "0 6 * * *", "Europe/Berlin"
+    plan(push, now)
+    assert push.next_run_at == datetime(2026, 11, 22, 5, tzinfo=UTC)
+    push.time_zone = "America/New_York"
+    plan(push, now)
+    assert push.next_run_at == datetime(2026, 11, 22, 11, tzinfo=UTC)
+
+
+@pytest.mark.django_db
+def test_a_look_reads_one_index_however_many_schedules_there_are(push: Sync):
+    now = timezone.now()
+    fields = {"organization": push.organization, "integration": push.integration, "type": push.type}
+    Sync.objects.bulk_create(
+        [
+            Sync(name="s", slug=f"s{n}", direction="push", next_run_at=now + timedelta(hours=1), **fields)
+            for n in range(2000)
+        ],
+        batch_size=500,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    assert "sync_due" in Sync.objects.filter(next_run_at__lte=now).order_by("next_run_at")[:500].explain()
+    with CaptureQueriesContext(connection) as queries:
+        assert start_due(now) == 0
+    assert len(queries) == 1

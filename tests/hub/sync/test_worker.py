@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from hub.delivery.jobs import scheduled_jobs, worker_jobs
-from hub.sync import jobs, run
+from hub.sync import jobs, leases, run
 from hub.sync.models import RunState, Sync, SyncRun
 from hub.sync.records import Given, upsert
 from hub.sync.starting import start
@@ -68,3 +68,24 @@ def test_finished_runs_go_when_their_time_is_over(push: Sync):
     young = start(push)
     assert jobs.prune() == 1
     assert SyncRun.objects.get() == young
+
+
+def test_a_clock_set_forward_takes_no_run_from_a_worker_that_lives(push: Sync, monkeypatch):
+    start(push)
+    held = leases.claim("other", 60, timezone.now())
+    assert held is not None
+    run._steady()
+    real = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: real() + timedelta(hours=1))
+    assert run.advance_due() == 0
+    assert SyncRun.objects.get().lease_owner == "other"
+    assert leases.claim("me", 60, timezone.now()) is not None  # what would have happened
+
+
+def test_a_clock_set_back_holds_no_run_for_as_long(push: Sync, monkeypatch):
+    start(push)
+    assert leases.claim("dead", 60, timezone.now() + timedelta(hours=1)) is not None
+    leases.set_back(timezone.now(), -3600, 60)
+    until = SyncRun.objects.get().lease_until
+    assert until is not None
+    assert until <= timezone.now() + timedelta(seconds=60)
