@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from hub.accounts.models import Organization
+from hub.accounts.quotas import QuotaExceeded
 from hub.config.changes import Report
 from hub.config.document import Document, IntegrationEntry, read_document
 from hub.config.models import DemoTraffic
@@ -74,7 +76,9 @@ def document() -> Document:
 def tick() -> None:
     """Send a sample event, and now and then a webhook, wherever the demo's traffic is on."""
     for traffic in DemoTraffic.objects.filter(running=True).select_related("organization"):
-        send_events(traffic.organization, 1)
+        # A quota may be used up: the demo takes part in it like any sender.
+        with suppress(QuotaExceeded):
+            send_events(traffic.organization, 1)
         if DICE.randrange(WEBHOOK_ONE_IN) == 0:
             send_webhook(traffic.organization)
 

@@ -36,7 +36,7 @@ def apply_mapping(work: Work, index: int, entry: MappingEntry) -> None:
     row.name = wanted.get("name") or entry.slug
     row.provider_slug, row.action = wanted.get("provider", ""), wanted.get("action", "")
     row.rules = wanted.get("rules", [])
-    row.save()
+    row.said_by(None, "From a configuration file").save()
     work.report.note("mapping", entry.slug, before, mapping_snapshot(row))
 
 
@@ -109,10 +109,10 @@ def _target(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_known(work: Work, at: Place, target: FallbackEntry) -> bool:
-    known = {row.slug: row for row in work.organization.integrations.all()}
-    good = work.one_of("integration", target.integration, known, *at, "integration")
-    if good:
-        actions = (action.name for action in known[target.integration].provider.actions)
+    integration = work.integration(target.integration, *at, "integration")
+    good = integration is not None
+    if integration is not None:
+        actions = (action.name for action in integration.provider.actions)
         good = work.one_of("action", target.action, actions, *at, "action")
     if target.mapping:
         slugs = work.organization.mappings.values_list("slug", flat=True)
@@ -125,6 +125,7 @@ def _save_route(work: Work, row: Route, wanted: dict[str, Any]) -> Route:
     row.type_pattern, row.filter = wanted["events"], wanted.get("filter", "")
     row.priority = Priority[wanted.get("priority", "normal").upper()]
     row.purpose, row.delay = wanted.get("purpose", ""), wanted.get("delay", 0)
+    row.ordered = wanted.get("ordered", False)
     row.enabled = wanted.get("enabled", True)
     for name, value in _rows_of(work, wanted).items():
         setattr(row, name, value)

@@ -10,7 +10,8 @@ from hub.accounts.models import Organization
 from hub.config.changes import Change, Report
 from hub.config.connecting import apply_endpoint, apply_integration
 from hub.config.directing import apply_event_type, apply_mapping, apply_route
-from hub.config.document import SECTIONS, ConfigError, Document
+from hub.config.document import NAMED, SECTIONS, ConfigError, Document
+from hub.config.syncing import apply_record_type, apply_sync
 from hub.config.work import Work
 
 #: In the order of making; what refers to something comes after it.
@@ -20,6 +21,8 @@ PARTS: dict[str, Callable[[Work, int, Any], None]] = {
     "event_types": apply_event_type,
     "routes": apply_route,
     "webhook_endpoints": apply_endpoint,
+    "record_types": apply_record_type,
+    "syncs": apply_sync,
 }
 NAMES = {
     "integrations": "integration",
@@ -27,6 +30,8 @@ NAMES = {
     "event_types": "event type",
     "routes": "route",
     "webhook_endpoints": "webhook endpoint",
+    "record_types": "record type",
+    "syncs": "sync",
 }
 
 
@@ -73,7 +78,7 @@ def _try(work: Work, section: str, part: Callable[[Work, int, Any], None], index
     earlier, work.mistakes = work.mistakes, []
     part(work, index, entry)
     if work.mistakes:
-        work.failed.add((NAMES[section], getattr(entry, "slug", "")))
+        work.failed.add((NAMES[section], str(getattr(entry, "slug", "") or getattr(entry, "name", ""))))
     work.mistakes = [*earlier, *work.mistakes]
 
 
@@ -95,9 +100,13 @@ def _organization(document: Document) -> tuple[Organization, list[Change]]:
 def _prune(work: Work, document: Document) -> None:
     """Delete what the file does not mention, what refers to something before what it refers to."""
     for section in reversed(SECTIONS):
-        key = "name" if section == "event_types" else "slug"
+        key = "name" if section in NAMED else "slug"
         kept = {getattr(entry, key) for entry in getattr(document, section)}
-        for row in getattr(work.organization, section).exclude(**{f"{key}__in": kept}).order_by(key):
+        rows = getattr(work.organization, section)
+        rows = rows.listed() if hasattr(rows, "listed") else rows
+        for row in rows.exclude(**{f"{key}__in": kept}).order_by(key):
+            if section == "record_types" and row.records.exists():
+                continue  # records are data, not configuration: nobody loses them by a line that is missing
             lines = ("with its credential, queue and log",) if section == "integrations" else ()
             work.report.changes.append(Change("delete", NAMES[section], getattr(row, key), lines))
             row.delete()

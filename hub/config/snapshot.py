@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.accounts.models import Organization
 from hub.config.document import SECTIONS, Limits
+from hub.config.syncing import record_type_snapshot, sync_snapshot
 from hub.connections.models import Credential, Integration
 from hub.delivery.models import Priority
 from hub.events.models import EventType, Route
@@ -71,6 +72,7 @@ def route_snapshot(row: Route) -> dict[str, Any]:
         "mapping": row.mapping.slug if row.mapping else None,
         "priority": Priority(row.priority).name.lower(),
         "purpose": row.purpose,
+        "ordered": row.ordered,
         "delay": row.delay,
         "enabled": row.enabled,
         "fallbacks": [
@@ -109,16 +111,23 @@ def stored_keys(endpoint: WebhookEndpoint) -> dict[str, str]:
 def export(organization: Organization) -> dict[str, Any]:
     """Return the document of ``organization``, ready for ``apply``; secrets are named, never held."""
     rows: dict[str, tuple[Any, Callable[[Any], dict[str, Any]]]] = {
-        "integrations": (organization.integrations.order_by("slug"), _export_integration),
+        "integrations": (organization.integrations.listed().order_by("slug"), _export_integration),
         "mappings": (organization.mappings.order_by("slug"), mapping_snapshot),
         "event_types": (organization.event_types.order_by("name"), event_type_snapshot),
         "routes": (
-            organization.routes.select_related("integration", "mapping").order_by("slug"),
+            organization.routes.listed().select_related("integration", "mapping").order_by("slug"),
             route_snapshot,
         ),
         "webhook_endpoints": (
             organization.webhook_endpoints.select_related("integration").order_by("slug"),
             _export_endpoint,
+        ),
+        "record_types": (organization.record_types.order_by("name"), record_type_snapshot),
+        "syncs": (
+            organization.syncs.select_related("type", "integration", "mapping", "delete_mapping").order_by(
+                "slug"
+            ),
+            sync_snapshot,
         ),
     }
     document: dict[str, Any] = {"organization": {"slug": organization.slug, "name": organization.name}}

@@ -7,6 +7,7 @@ from typing import Any
 from hub.accounts.models import Organization
 from hub.config.changes import Report
 from hub.config.document import Mistake, place
+from hub.connections.models import Integration
 
 
 @dataclass(slots=True)
@@ -34,6 +35,15 @@ class Work:
         there = f"there are: {', '.join(names)}" if names else "there is none yet"
         self.wrong(f"there is no {what} '{given}'; {there}", *steps)
         return False
+
+    def integration(self, slug: str, *steps: str | int) -> Integration | None:
+        """Return the integration that a file names; note a mistake where there is none that it may name."""
+        rows = self.organization.integrations
+        known = {row.slug: row for row in rows.listed()}
+        if slug not in known and rows.filter(slug=slug).exists():
+            self.wrong("a part of the hub manages by itself what this names; choose another", *steps)
+            return None
+        return known[slug] if self.one_of("integration", slug, known, *steps) else None
 
     def secrets(
         self, names: Mapping[str, str], known: Iterable[str], stored: Mapping[str, str], *steps: str | int

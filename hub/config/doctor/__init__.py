@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 
-from hub.config.doctor import database, environment, processes, services
+from hub.config.doctor import capacity, database, environment, processes, services
 from hub.config.doctor.finding import Finding, problem
 
 __all__ = ["Finding", "examine"]
@@ -25,6 +25,10 @@ CHECKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "clock": database.clock,
     "broker": services.broker,
     "Redis": services.redis,
+    "TLS": capacity.encryption_on_the_way,
+    "replica": capacity.replica,
+    "retention": capacity.retention,
+    "quotas": capacity.quotas,
     "workers": processes.workers,
     "scheduler": processes.scheduler,
     "deliveries": processes.deliveries,

@@ -12,6 +12,7 @@ from django.http.request import validate_host
 
 from hub.config.doctor.finding import Finding, advice, ok, problem
 from hub.connections.canary import check_keys
+from hub.connections.lost import loss
 from hub.lib.keyring import KeyringError, keyring
 
 #: What Django itself asks of a key.
@@ -89,6 +90,13 @@ def encryption_keys() -> Iterator[Finding]:
         yield problem("encryption keys", str(error), "Until then no credential can be read.")
         return
     ring = keyring()
+    if (found := loss()) is not None:
+        yield (problem if found.total else advice)(
+            "encryption keys",
+            found.sentence,
+            "Connect again what the admin shows as 'Needs reconnecting', then remove HUB_LOST_KEYS.",
+        )
+        return
     yield ok("encryption keys", f"{len(ring.ids)} ({', '.join(ring.ids)}); all stored data opens.")
     for name in ("encryption.key", "secret.key"):
         path = settings.HUB.home / name

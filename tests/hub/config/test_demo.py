@@ -1,5 +1,7 @@
 """The demo: every provider connected to the sandbox, and traffic that somebody can switch off."""
 
+from json import loads
+
 import pytest
 
 from hub.accounts.models import Organization, Role
@@ -8,8 +10,10 @@ from hub.config.models import DemoTraffic
 from hub.delivery.inputs import build_input
 from hub.delivery.models import QueueItem
 from hub.delivery.sources import load
+from hub.events.intake import Draft, accept_events
 from hub.events.models import Event
-from integrations.base.registry import providers
+from integrations.base.fixtures import webhook_fixtures
+from integrations.base.registry import get_provider, providers
 from tests.factories import MembershipFactory
 from webhooks.models import WebhookEndpoint
 from webhooks.service import endpoint_url
@@ -40,6 +44,25 @@ def test_every_sample_event_fits_its_schema_and_its_routes() -> None:
     items = list(QueueItem.objects.select_related("integration", "mapping"))
     envelopes = load("event", {item.source_id for item in items})
     assert items
+    for item in items:
+        action = item.integration.provider.action(item.action)
+        build_input(action, item.mapping.rules if item.mapping else None, envelopes[item.source_id])
+
+
+def test_what_providers_tell_by_webhook_fits_its_routes() -> None:
+    demo.seed()
+    organization = Organization.objects.get(slug="demo")
+    QueueItem.objects.all().delete()
+    drafts = [
+        Draft(f"stripe.{body['type']}", body["data"])
+        for body in (loads(fixture.body) for fixture in webhook_fixtures(get_provider("stripe")))
+        if body.get("type") == "invoice.paid"
+    ]
+    assert drafts
+    accept_events(organization, drafts, origin="webhook")
+    items = list(QueueItem.objects.select_related("integration", "mapping"))
+    envelopes = load("event", {item.source_id for item in items})
+    assert {item.action for item in items} >= {"contact.upsert", "message.post"}
     for item in items:
         action = item.integration.provider.action(item.action)
         build_input(action, item.mapping.rules if item.mapping else None, envelopes[item.source_id])

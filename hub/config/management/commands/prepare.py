@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
 from hub.accounts.models import Organization
+from hub.connections import lost
 from hub.connections.canary import check_keys
 from hub.lib.keyring import KeyringError
 
@@ -35,12 +36,20 @@ class Command(BaseCommand):
             check_keys()
         except KeyringError as error:
             self._stop(str(error), WRONG_KEY)
+        self._tell_lost()
         if settings.STATIC_ROOT.is_relative_to(settings.HUB.home):
             # An image brings its own, in a folder that nobody may write.
             call_command("collectstatic", interactive=False, verbosity=0)
         self._make_admin()
         if not Organization.objects.exists() and settings.HUB.demo:
             call_command("seed_demo", stdout=self.stdout)
+
+    def _tell_lost(self) -> None:
+        """Hold what a lost key keeps from being sent, and say so."""
+        found = lost.loss()
+        if found is not None:
+            held = lost.hold()
+            self.stdout.write(f"\n  {found.sentence}\n  Integrations held just now: {held}\n\n")
 
     def _make_admin(self) -> None:
         users = get_user_model()._default_manager
