@@ -18,10 +18,11 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from hub.accounts.models import Organization
+from hub.accounts.quotas import standings
 from hub.connections.models import Circuit, Integration, Status
 from hub.delivery import beats
 from hub.delivery.models import IntegrationLog
-from hub.metrics import histogram
+from hub.metrics import histogram, storage
 from hub.metrics.models import OUTCOMES, RollupCursor, TotalFigures
 from hub.metrics.stats import Health, integration_health
 
@@ -60,8 +61,10 @@ class HubCollector(Collector):
         yield from _counters(health, figures)
         yield _latency(health, figures)
         yield self._integrations()
+        yield self._quotas()
         yield _rollup_lag()
         yield _workers()
+        yield _storage()
 
     def _integrations(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
@@ -75,6 +78,17 @@ class HubCollector(Collector):
         )
         for organization, status, count in rows:
             family.add_metric([organization, status], count)
+        return family
+
+    def _quotas(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "interchange_organization_quota_used_ratio",
+            "Share of an organization's quota of events that is used up",
+            labels=["organization", "period"],
+        )
+        for organization in self.organizations:
+            for each in standings(organization, timezone.now()):
+                family.add_metric([organization.slug, each.quota.period.value], each.percent / 100)
         return family
 
 
@@ -171,6 +185,14 @@ def _workers() -> GaugeMetricFamily:
     """Return how many workers get round their loop; of the whole hub, whoever asks."""
     family = GaugeMetricFamily("interchange_workers", "Worker processes with a recent sign of life")
     family.add_metric([], beats.alive().count())
+    return family
+
+
+def _storage() -> GaugeMetricFamily:
+    """Return how much the database keeps; of the whole hub, whoever asks."""
+    family = GaugeMetricFamily("interchange_storage_bytes", "Size of tables and indexes", labels=["part"])
+    for part, size in storage.sizes().items():
+        family.add_metric([part], size)
     return family
 
 

@@ -1,15 +1,18 @@
-"""Mails health reports to the admins of their organization, each once."""
+"""Mails health reports, and the ends of credentials, to the admins of their organization, each once."""
 
 import logging
 import smtplib
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage, get_connection
+from django.urls import reverse
 from django.utils import timezone
 
-from hub.accounts.models import Role
+from hub.accounts.models import Organization, Role
+from hub.connections.models import Integration
 from hub.metrics.findings import plural
 from hub.metrics.models import HealthReport
 from hub.metrics.report import page_url
@@ -48,22 +51,39 @@ def mail_waiting() -> int:
     return sent
 
 
-def recipients(report: HealthReport) -> list[str]:
-    """Return the addresses of the organization's active admins."""
+def recipients(organization_id: int) -> list[str]:
+    """Return the addresses of an organization's active admins."""
     users = get_user_model()._default_manager.filter(
-        is_active=True, memberships__organization=report.organization_id, memberships__role=Role.ADMIN
+        is_active=True, memberships__organization=organization_id, memberships__role=Role.ADMIN
     )
     return sorted({user.email for user in users if user.email})
 
 
+def warn_of_expiry(sender: Any, *, integration: Integration, message: str, **_: Any) -> None:
+    """Mail the admins that a credential ends; a server that does not take it is no reason to stop."""
+    if not settings.HUB.sends_mail:
+        return
+    page = settings.HUB.url + reverse("admin:connections_integration_change", args=[integration.pk])
+    body = f"{integration}: {message}\n\nRenew it at the provider and enter it here: {page}\n"
+    try:
+        mail_admins(integration.organization, f"{integration}: {message}", body)
+    except (OSError, smtplib.SMTPException) as error:
+        logger.warning("The end of the credential of %s could not be mailed: %s", integration, error)
+
+
 def _mail(report: HealthReport) -> str:
     """Send one report, to each admin alone; return what the report's page says about it."""
-    addresses = recipients(report)
+    body = f"{report.text}\nThe report with links: {page_url(report)}\n"
+    return mail_admins(report.organization, report.summary, body)
+
+
+def mail_admins(organization: Organization, summary: str, body: str) -> str:
+    """Mail each admin alone; return what came of it as a sentence; raise where the server fails."""
+    addresses = recipients(organization.pk)
     if not addresses:
         return "Not mailed: no admin has an e-mail address."
-    body = f"{report.text}\nThe report with links: {page_url(report)}\n"
     # A name may hold a line break; a subject may not.
-    subject = " ".join(f"[Interchange] {report.organization.name}: {report.summary}".split())[:200]
+    subject = " ".join(f"[Interchange] {organization.name}: {summary}".split())[:200]
     refused = 0
     with get_connection() as connection:
         for address in addresses:

@@ -110,6 +110,22 @@ class RollupCursor(models.Model):
         return f"{self.name} up to {self.last_id}"
 
 
+class Acknowledgement(models.Model):
+    """Somebody knows of an integration's open problem: it is quiet until it happens anew.
+
+    ``cause`` is the problem's sentence as it was then, ``at`` the moment up to which its failures are known.
+    """
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    integration = models.OneToOneField(Integration, models.CASCADE, related_name="acknowledgement")
+    cause = models.CharField(max_length=1000, blank=True)
+    by = models.CharField(max_length=150)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.integration_id} acknowledged by {self.by}"
+
+
 class HealthReport(models.Model):
     """What went well on one day, what failed, and what to do, for one organization.
 

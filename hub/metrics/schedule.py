@@ -2,8 +2,9 @@
 
 from django.utils import timezone
 
-from hub.delivery.housekeeping import prune_rows
+from hub.connections.signals import credential_expiring
 from hub.delivery.jobs import register_scheduled_job
+from hub.delivery.pruning import prune_rows
 from hub.metrics import mailing, report, rollup
 from hub.metrics.models import HealthReport, HourFigures, MinuteFigures
 
@@ -19,6 +20,7 @@ def register() -> None:
     # Looks every hour whether yesterday's report is there: once a day, however often the hub restarts.
     register_scheduled_job("health report", HOUR, health_reports)
     register_scheduled_job("prune figures", DAY, prune)
+    credential_expiring.connect(mailing.warn_of_expiry, dispatch_uid="expiry-mail")
 
 
 def health_reports() -> int:

@@ -87,7 +87,8 @@ class Problem:
 
 def integration_health(organizations: Iterable[Organization]) -> list[Health]:
     """Return the health of every integration of ``organizations``, in the order of their names."""
-    integrations = Integration.objects.filter(organization__in=organizations).select_related("organization")
+    rows = Integration.objects.listed().filter(organization__in=organizations)
+    integrations = rows.select_related("organization")
     return health_of(list(integrations.order_by("name")))
 
 
@@ -221,7 +222,10 @@ def _judge(integration: Integration, succeeded: int, refused: int) -> tuple[str,
     if integration.status == Status.PAUSED:
         return "paused", integration.status_reason or "Somebody paused it; its queue waits."
     if integration.circuit == Circuit.OPEN:
-        return "down", f"{integration.failure_streak} failures in a row; the hub waits before it tries again."
+        return (
+            "down",
+            f"{integration.failures_lately} failures within a minute; the hub waits before it tries again.",
+        )
     if integration.test_ok is False:
         return "degraded", f"The last connection test failed: {integration.test_message}"
     attempts = succeeded + refused

@@ -1,4 +1,4 @@
-"""Cutting times to the minute, in the database."""
+"""Cutting times to the minute or the day, in the database."""
 
 from typing import Any
 
@@ -16,3 +16,16 @@ class StartOfMinute(Func):
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
         """Cut the text that a time is there."""
         return super().as_sql(compiler, connection, template="substr(%(expressions)s, 1, 16) || ':00'")
+
+
+class StartOfDay(Func):
+    """The day of UTC in which a time lies, as its first moment."""
+
+    arity = 1
+    function = "date_trunc"
+    template = "%(function)s('day', %(expressions)s AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
+    output_field = DateTimeField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
+        """Cut the text that a time is there."""
+        return super().as_sql(compiler, connection, template="substr(%(expressions)s, 1, 10) || ' 00:00:00'")

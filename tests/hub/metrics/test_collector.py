@@ -4,17 +4,20 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from hub.connections.models import Circuit, Integration, Status
 from hub.delivery import beats
 from hub.delivery.models import IntegrationLog, State
+from hub.events.intake import Draft, accept_events
 from hub.metrics import collector, rollup
 from hub.metrics.models import HourFigures
 from tests.factories import (
     IntegrationFactory,
     IntegrationLogFactory,
+    OrganizationFactory,
     QueueItemFactory,
     ReceivedWebhookFactory,
     WebhookEndpointFactory,
@@ -127,3 +130,20 @@ def test_the_number_of_series_is_bounded(integration: Integration) -> None:
 
     assert 0 < len(own) <= collector.PER_INTEGRATION
     assert not any("strange-" in line or "type." in line for line in lines)
+
+
+def test_tells_how_much_the_database_keeps(integration: Integration) -> None:
+    found = {part: size for (name, part), size in samples([integration]).items() if "storage" in name}
+    one_file = connection.vendor == "sqlite"
+    assert set(found) == ({"all"} if one_file else {"events", "queue", "log", "webhooks", "other"})
+    assert min(found.values()) > 0
+
+
+def test_how_much_of_a_quota_is_used_is_told() -> None:
+    limited = OrganizationFactory(slug="limited", events_per_day=4)
+    free = OrganizationFactory(slug="free")
+    accept_events(limited, [Draft("order.paid")] * 3)
+    text = collector.exposition([limited, free]).decode()
+    name = "interchange_organization_quota_used_ratio"
+    assert f'{name}{{organization="limited",period="day"}} 0.75' in text
+    assert f'{name}{{organization="free"' not in text

@@ -11,10 +11,12 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
 
 from hub.accounts.models import Role
+from hub.connections.expiry import warn_expiring
+from hub.connections.models import Credential, Integration
 from hub.delivery.jobs import scheduled_jobs
 from hub.metrics import mailing
 from hub.metrics.models import HealthReport
-from tests.factories import HealthReportFactory, MembershipFactory
+from tests.factories import HealthReportFactory, IntegrationFactory, MembershipFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -131,3 +133,32 @@ def test_the_job_writes_and_mails() -> None:
 
     assert len(mail.outbox) == 1
     assert "No integration is connected yet." in mail.outbox[0].body
+
+
+class TestTheEndOfACredential:
+    @pytest.fixture
+    def billing(self) -> Integration:
+        row: Integration = IntegrationFactory(name="Billing", organization__name="Acme")
+        MembershipFactory(organization=row.organization, user__email="ann@example.com")
+        Credential.objects.filter(integration=row).update(expires_at=timezone.now() + timedelta(days=5))
+        return row
+
+    def test_is_mailed_to_the_admins_once(self, billing: Integration) -> None:
+        warn_expiring()
+        warn_expiring()
+        (message,) = mail.outbox
+        assert message.to == ["ann@example.com"]
+        assert message.subject.startswith("[Interchange] Acme: Billing: The credential ends on ")
+        page = f"https://hub.example.com/admin/connections/integration/{billing.pk}/change/"
+        assert page in message.body
+
+    def test_waits_for_no_mail_server(
+        self, billing: Integration, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(EmailBackend, "send_messages", refuse)
+        assert warn_expiring() == 1
+        Credential.objects.update(warned_days=None)
+        settings.HUB = replace(settings.HUB, sends_mail=False)
+        monkeypatch.undo()
+        warn_expiring()
+        assert mail.outbox == []

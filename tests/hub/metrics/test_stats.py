@@ -34,7 +34,7 @@ def judged(integration: Integration) -> tuple[str, str]:
         ({"test_ok": False, "test_message": "401."}, "degraded", "401."),
         ({"status": Status.PAUSED, "status_reason": "Holidays"}, "paused", "Holidays"),
         ({"status": Status.RECONNECT}, "reconnect", "reconnect"),
-        ({"circuit": Circuit.OPEN, "failure_streak": 7}, "down", "7 failures"),
+        ({"circuit": Circuit.OPEN, "breaker_window": [[0, 9, 7]]}, "down", "7 failures"),
         ({"circuit": Circuit.HALF_OPEN, "test_ok": True}, "degraded", "recovered"),
     ],
 )

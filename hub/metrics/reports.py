@@ -1,0 +1,147 @@
+"""Reports over any span of up to 400 days: figures per integration and hour or day, from the rollups.
+
+What happened in the last seconds follows with the next rollup.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import F, Sum
+
+from hub.accounts.models import Organization
+from hub.connections.models import Integration
+from hub.metrics import histogram
+from hub.metrics.figures import Tally
+from hub.metrics.models import COUNTERS, OUTCOMES, WEBHOOKS, HourFigures
+from hub.metrics.times import StartOfDay
+
+#: How long the spans of a report are, and how far back each kind may look.
+STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+LONGEST = {"hour": timedelta(days=31), "day": timedelta(days=400)}
+#: Rows that a report may have.
+MOST_ROWS = 20_000
+
+
+class ReportError(ValueError):
+    """The report cannot be made as it was asked for: the field, and a sentence."""
+
+    def __init__(self, field: str, message: str):
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a report is about: from ``start`` to ``end``, cut into steps of UTC."""
+
+    start: datetime
+    end: datetime
+    step: str
+
+    @classmethod
+    def over(cls, start: datetime | None, end: datetime | None, step: str, now: datetime) -> "Span":
+        """Return the span, whole steps, by default the last seven days; raise ReportError."""
+        last = (end or now).astimezone(UTC)
+        try:
+            first = start.astimezone(UTC) if start else last - timedelta(days=7)
+        except OverflowError:
+            raise ReportError("end", "'end' lies too far back.") from None
+        if first >= last:
+            raise ReportError("start", "'start' must lie before 'end'.")
+        if last - first > LONGEST[step]:
+            days = LONGEST[step].days
+            raise ReportError("start", f"A report by the {step} may cover {days} days; choose less.")
+        return cls(_floor(first, step), last, step)
+
+
+def deliveries(counts: Tally) -> dict[str, Any]:
+    """Attempts and how long they took, in milliseconds (null where there were none)."""
+    attempts = counts.attempts
+    timed = sum(counts[column] for column in histogram.COLUMNS)
+    return {
+        "attempts": attempts,
+        "succeeded": counts.succeeded,
+        "failed": counts.failed,
+        "failed_items": counts["failed_items"],
+        "success_rate": round(counts.succeeded / attempts, 4) if attempts else None,
+        "average_ms": round(counts["duration_ms"] / timed, 1) if timed else None,
+        **{f"p{share}_ms": _rounded(counts.latency(share / 100)) for share in (50, 95, 99)},
+    }
+
+
+def errors(counts: Tally) -> dict[str, Any]:
+    """Attempts that did not succeed, by the kind of the error, and items that failed for good."""
+    kinds = {outcome: counts[outcome] for outcome in OUTCOMES if outcome != "ok"}
+    return {"failed": counts.failed, **kinds, "failed_items": counts["failed_items"]}
+
+
+def webhooks(counts: Tally) -> dict[str, Any]:
+    """Calls to the integration's webhook endpoints."""
+    return {column.removeprefix("webhooks_"): counts[column] for column in WEBHOOKS}
+
+
+#: What each report says of a count.
+REPORTS: Mapping[str, Callable[[Tally], dict[str, Any]]] = {
+    "deliveries": deliveries,
+    "errors": errors,
+    "webhooks": webhooks,
+}
+
+
+def report(
+    organization: Organization, kind: str, span: Span, integration: Integration | None = None
+) -> dict[str, Any]:
+    """Return the report as data: ``rows`` (nothing is said of spans without figures) and ``totals``.
+
+    Raises ReportError where it would be too long.
+    """
+    told = REPORTS[kind]
+    total, rows = Tally(), []
+    for at, slug, provider, counts in _counted(organization, span, integration):
+        said = told(counts)
+        if any(said.values()):
+            rows.append({"at": at, "integration": slug, "provider": provider, **said})
+            total += counts
+    return {
+        "report": kind,
+        "start": span.start,
+        "end": span.end,
+        "step": span.step,
+        "rows": rows,
+        "totals": told(total),
+    }
+
+
+def columns(kind: str) -> list[str]:
+    """Return the names of a report's columns."""
+    return ["at", "integration", "provider", *REPORTS[kind](Tally())]
+
+
+def _counted(
+    organization: Organization, span: Span, integration: Integration | None
+) -> Iterator[tuple[datetime, str, str, Tally]]:
+    rows = HourFigures.objects.filter(organization=organization, at__gte=span.start, at__lt=span.end)
+    if integration is not None:
+        rows = rows.filter(integration=integration)
+    begin: Any = StartOfDay("at") if span.step == "day" else F("at")
+    sums = {f"sum_{name}": Sum(name) for name in COUNTERS}
+    names = ("begin", "integration__slug", "integration__provider_slug")
+    found = rows.annotate(begin=begin).values(*names).annotate(**sums).order_by(*names[:2])
+    for number, (at, slug, provider, *values) in enumerate(found.values_list(*names, *sums)[: MOST_ROWS + 1]):
+        if number == MOST_ROWS:
+            raise ReportError(
+                "step", f"The report has more than {MOST_ROWS:,} rows; choose one integration, or less time."
+            )
+        counts = {name: int(value) for name, value in zip(COUNTERS, values, strict=True) if value}
+        yield at, slug, provider, Tally(counts)
+
+
+def _floor(at: datetime, step: str) -> datetime:
+    full = at.replace(minute=0, second=0, microsecond=0)
+    return full.replace(hour=0) if step == "day" else full
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
