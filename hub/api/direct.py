@@ -13,11 +13,12 @@ from rest_framework.exceptions import NotAcceptable, NotAuthenticated, Throttled
 from hub.accounts.models import APIKey
 from hub.api.authentication import demand, sent_key
 from hub.api.base import count_call
+from hub.api.people import Person
 from hub.api.problems import DETAILS, problem_response
 
 
 def answer_directly(
-    request: HttpRequest, scope: str, view: Callable[[HttpRequest, APIKey], HttpResponse]
+    request: HttpRequest, scope: str, view: Callable[[HttpRequest, APIKey | Person], HttpResponse]
 ) -> HttpResponse:
     """Return what ``view`` answers to the key's owner, or the problem that kept it from answering."""
     try:
@@ -26,8 +27,8 @@ def answer_directly(
         return problem_response(error, request)
 
 
-def _admitted(request: HttpRequest, scope: str) -> APIKey:
-    """Return the caller's key; raise what keeps the call out, in the order in which DRF asks."""
+def _admitted(request: HttpRequest, scope: str) -> APIKey | Person:
+    """Return the caller; raise what keeps the call out, in the order in which DRF asks."""
     if request.META.get("HTTP_ACCEPT", "*/*") != "*/*" and not request.accepts("application/json"):
         raise NotAcceptable(DETAILS[406])
     key = sent_key(request.META)

@@ -6,20 +6,25 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiExample, PolymorphicProxySerializer, extend_schema
+from pydantic import Field
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from hub.accounts.models import APIKey, Scope
+from hub.accounts.models import APIKey, Organization, Scope
 from hub.api import schemas
 from hub.api.base import HubView, as_uuid
 from hub.api.direct import answer_directly
-from hub.api.pagination import only_known, page
+from hub.api.pagination import choice, only_known, page, since_until
+from hub.api.people import Person
 from hub.api.problems import FieldProblem
 from hub.api.reading import BATCH, STRUCTURED, Posted, field_name, read_events
-from hub.api.representations import event_facts, story_facts
+from hub.api.representations import event_facts, item_facts, story_facts
+from hub.config.document import Entry
+from hub.delivery.models import QueueItem
 from hub.events.intake import Accepted, IntakeError, accept_events
-from hub.events.models import Event
+from hub.events.models import Event, Route
+from hub.events.replay import replay_event
 from hub.events.story import story
 
 ORDER: dict[str, Any] = {
@@ -43,6 +48,29 @@ ACCEPTED = {
     "duplicate": False,
     "warnings": [],
 }
+SHOWN: dict[str, Any] = {
+    "id": "01980f6e-2f9a-7c31-9d6e-0a1b2c3d4e5f",
+    "type": "order.paid",
+    "subject": "order-1042",
+    "source": "https://shop.example.com",
+    "time": "2026-01-31T12:00:00Z",
+    "received_at": "2026-01-31T12:00:01Z",
+    "origin": "api",
+    "idempotency_key": "order-1042-paid",
+    "warnings": [],
+}
+TOLD: dict[str, Any] = {
+    **SHOWN,
+    "data": ORDER["data"],
+    "summary": "Delivered to 1 of 1.",
+    "state": "ok",
+    "routing": [],
+    "deliveries": [],
+    "story": [],
+}
+REPLAYED: dict[str, Any] = {"event": SHOWN["id"], "items": [], "decisions": []}
+#: Where events come from.
+ORIGINS = ["api", "webhook", "admin", "replay", "hub"]
 ACCEPTED_OR_BATCH = PolymorphicProxySerializer(
     "AcceptedOrBatch", [schemas.ACCEPTED, schemas.ACCEPTED_BATCH], resource_type_field_name=None
 )
@@ -66,6 +94,8 @@ class EventsView(HubView):
     """``/api/events``: send and list."""
 
     required_scope = {"POST": Scope.EVENTS_WRITE, "GET": Scope.EVENTS_READ}
+    #: A repeated event is known by the event itself; see ``hub.api.reading``.
+    own_idempotency = True
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Let POST do without the framework; see ``hub.api.direct``."""
@@ -88,7 +118,7 @@ class EventsView(HubView):
         examples=EXAMPLES,
         tags=["Events"],
     )
-    def post(self, request: HttpRequest, key: APIKey) -> HttpResponse:
+    def post(self, request: HttpRequest, key: APIKey | Person) -> HttpResponse:
         """Accept what was posted; the answer comes after the commit."""
         posted = read_events(request)
         try:
@@ -109,17 +139,24 @@ class EventsView(HubView):
             schemas.query("type", "A type (order.paid), or the beginning of types (order.*)."),
             schemas.query("subject", "What the events are about."),
             schemas.query("idempotency_key", "The key an event was sent with."),
+            schemas.query("source", "Where the events happened."),
+            schemas.query("origin", f"One of: {', '.join(ORIGINS)}.", enum=ORIGINS),
+            *schemas.SINCE_UNTIL,
             schemas.CURSOR,
             schemas.LIMIT,
         ],
         responses=schemas.answers({200: schemas.EVENT_PAGE}, 400),
+        examples=[schemas.page_example("Events", SHOWN)],
         tags=["Events"],
     )
     def get(self, request: Request) -> Response:
         """List the organization's events, without their data."""
-        only_known(request, "type", "subject", "idempotency_key")
-        rows = Event.objects.filter(organization=self.organization).defer("data", "routing")
-        for name in ("subject", "idempotency_key"):
+        only_known(request, "type", "subject", "idempotency_key", "source", "origin", "since", "until")
+        rows = Event.objects.filter(organization=self.organization, **since_until(request))
+        rows = rows.defer("data", "routing")
+        if origin := choice(request, "origin", ORIGINS):
+            rows = rows.filter(origin=origin)
+        for name in ("subject", "idempotency_key", "source"):
             if value := request.query_params.get(name):
                 rows = rows.filter(**{name: value})
         wanted = request.query_params.get("type", "")
@@ -140,16 +177,75 @@ class EventView(HubView):
         summary="An event and its story",
         description="The event, what each route decided, and every delivery with its attempts.",
         responses=schemas.answers({200: schemas.STORY}, 404),
+        examples=[schemas.example("A story", TOLD)],
         tags=["Events"],
     )
     def get(self, request: Request, id: str) -> Response:
         """Tell the story of one event."""
-        identifier = as_uuid(id)
-        rows = Event.objects.filter(organization=self.organization)
-        found = rows.filter(pk=identifier).first() if identifier else None
-        if found is None:
-            raise NotFound(f"There is no event {id!r} in this organization.")
-        return Response(story_facts(story(found)))
+        return Response(story_facts(story(find_event(self.organization, id))))
+
+
+class ReplayIn(Entry):
+    """What to send the event to."""
+
+    routes: list[str] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Slugs or ids of routes, which then take it whatever their filters say; none: all that "
+        "want it now.",
+    )
+
+
+class ReplayView(HubView):
+    """``/api/events/{id}/replay``."""
+
+    http_method_names = ["post"]
+    required_scope = Scope.QUEUE_OPERATE
+
+    @extend_schema(
+        operation_id="replayEvent",
+        summary="Deliver an event again",
+        description="Queues it anew, under new idempotency keys: providers are meant to act again. The "
+        "answer says what each route decided. The body may be left out.",
+        request={"application/json": ReplayIn},
+        responses=schemas.answers({202: schemas.REPLAYED}, 400, 404, 413, 415),
+        examples=[
+            OpenApiExample("To one route", {"routes": ["paid-orders"]}, request_only=True),
+            schemas.example("What was queued", REPLAYED, 202),
+        ],
+        tags=["Events"],
+    )
+    def post(self, request: Request, id: str) -> Response:
+        """Queue the event anew."""
+        event = find_event(self.organization, id)
+        routes = self._routes(self.body(ReplayIn).routes) if self.raw_body.strip() else None
+        before = len(event.routing)
+        items = replay_event(event, routes)
+        event.refresh_from_db(fields=["routing"])
+        rows = QueueItem.objects.filter(pk__in=[item.pk for item in items]).select_related("integration")
+        answer = {
+            "event": event.pk,
+            "items": [item_facts(row) for row in rows],
+            "decisions": event.routing[before:],
+        }
+        return Response(answer, status=202)
+
+    def _routes(self, named: list[str]) -> list[Route] | None:
+        known = {key: row for row in self.organization.routes.all() for key in (str(row.pk), row.slug)}
+        unknown = [(f"routes[{at}]", f"There is no route {each!r}.") for at, each in enumerate(named)]
+        if errors := [error for error, each in zip(unknown, named, strict=True) if each not in known]:
+            raise FieldProblem(errors)
+        return list({known[each].pk: known[each] for each in named}.values()) or None
+
+
+def find_event(organization: Organization, named: str) -> Event:
+    """Return the organization's event with this id; raise NotFound."""
+    identifier = as_uuid(named)
+    rows = Event.objects.filter(organization=organization)
+    found = rows.filter(pk=identifier).first() if identifier else None
+    if found is None:
+        raise NotFound(f"There is no event {named!r} in this organization.")
+    return found
 
 
 def _accepted_answer(data: dict[str, Any]) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -10,14 +11,60 @@ from rest_framework.response import Response
 
 from hub.accounts.models import Scope
 from hub.api import schemas
-from hub.api.base import HubView, as_uuid
-from hub.api.pagination import choice, only_known, page
-from hub.api.problems import FieldProblem
+from hub.api.base import HubView
+from hub.api.pagination import choice, identifier, only_known, page
 from hub.api.representations import health_facts, integration_facts, log_facts, problem_facts
 from hub.connections.check import run_connection_test
 from hub.connections.models import Integration
 from hub.delivery.models import IntegrationLog, LogKind
 from hub.metrics.stats import STATES, health_of, hourly_outcomes, integration_health, latest_problems
+
+STANDING: dict[str, Any] = {
+    "id": "01980f6e-2f9a-7c31-9d6e-0a1b2c3d4e5f",
+    "slug": "crm",
+    "name": "HubSpot",
+    "provider": "crm",
+    "sandbox": False,
+    "status": "active",
+    "status_reason": "",
+    "circuit": "closed",
+    "account": "Acme",
+    "last_test": {
+        "at": "2026-01-31T12:00:00Z",
+        "ok": True,
+        "message": "The connection works.",
+        "latency_ms": 84,
+    },
+}
+DOING: dict[str, Any] = {
+    **STANDING,
+    "health": "ok",
+    "sentence": "Deliveries flow.",
+    "success_rate_24h": 0.998,
+    "succeeded_24h": 1042,
+    "failed_24h": 2,
+    "queue_depth": 3,
+    "in_flight": 1,
+    "failed_items": 0,
+    "oldest_due": None,
+}
+HOURS = [{"start": "2026-01-31T12:00:00Z", "succeeded": 40, "failed": 0}]
+ENTRY: dict[str, Any] = {
+    "log_id": 7,
+    "at": "2026-01-31T12:00:00Z",
+    "integration": "crm",
+    "action": "contact.upsert",
+    "attempt": 1,
+    "outcome": "ok",
+    "message": "Contact 101 was updated.",
+    "hint": "",
+    "status_code": 200,
+    "duration_ms": 84,
+    "kind": "delivery",
+    "item": "01980f6e-2f9a-7c31-9d6e-0a1b2c3d4e5f",
+    "event": "01980f6e-1111-7c31-9d6e-0a1b2c3d4e5f",
+}
+TESTED = {"ok": True, "message": "The connection works.", "hint": "", "latency_ms": 84, "account": "acme"}
 
 
 class StatusView(HubView):
@@ -29,11 +76,12 @@ class StatusView(HubView):
         operation_id="integrationsStatus",
         summary="Every integration and where it stands",
         responses=schemas.answers({200: schemas.INTEGRATION_LIST}),
+        examples=[schemas.example("One integration", {"integrations": [STANDING]})],
         tags=["Integrations"],
     )
     def get(self, request: Request) -> Response:
         """List the organization's integrations."""
-        rows = Integration.objects.filter(organization=self.organization).order_by("name")
+        rows = Integration.objects.listed().filter(organization=self.organization).order_by("name")
         return Response({"integrations": [integration_facts(row) for row in rows]})
 
 
@@ -46,6 +94,7 @@ class HealthView(HubView):
         operation_id="integrationsHealth",
         summary="How every integration is doing",
         responses=schemas.answers({200: schemas.HEALTH_LIST}),
+        examples=[schemas.example("All is well", {"health": "ok", "integrations": [DOING]})],
         tags=["Integrations"],
     )
     def get(self, request: Request) -> Response:
@@ -65,6 +114,7 @@ class OneHealthView(HubView):
         summary="How one integration is doing",
         parameters=[schemas.INTEGRATION],
         responses=schemas.answers({200: schemas.ONE_HEALTH}, 404),
+        examples=[schemas.example("It does well", {**DOING, "hours": HOURS, "problems": []})],
         tags=["Integrations"],
     )
     def get(self, request: Request, integration: str) -> Response:
@@ -80,7 +130,9 @@ class OneHealthView(HubView):
 class TestView(HubView):
     """``/api/integrations/test/{integration}``."""
 
+    http_method_names = ["post"]
     required_scope = Scope.INTEGRATIONS_TEST
+    one_commit = False
 
     @extend_schema(
         operation_id="testIntegration",
@@ -89,6 +141,7 @@ class TestView(HubView):
         parameters=[schemas.INTEGRATION],
         request=None,
         responses=schemas.answers({200: schemas.TEST_OUTCOME}, 404),
+        examples=[schemas.example("It works", TESTED)],
         tags=["Integrations"],
     )
     def post(self, request: Request, integration: str) -> Response:
@@ -115,15 +168,16 @@ class LogsView(HubView):
         summary="What the hub did with the providers, newest first",
         parameters=[
             schemas.query("integration", "Slug or id of an integration."),
-            schemas.query("kind", f"One of: {', '.join(LogKind.values)}."),
+            schemas.query("kind", f"One of: {', '.join(LogKind.values)}.", enum=LogKind.values),
             schemas.query("outcome", "ok, or the kind of an error."),
             schemas.query("event", "Id of an event.", OpenApiTypes.UUID),
             schemas.query("item", "Id of a queue item.", OpenApiTypes.UUID),
-            schemas.query("exchanges", "true: with requests and answers, masked.", OpenApiTypes.BOOL),
+            schemas.query("exchanges", "true: with requests and answers, masked.", enum=["true", "false"]),
             schemas.CURSOR,
             schemas.LIMIT,
         ],
         responses=schemas.answers({200: schemas.LOG_PAGE}, 400, 404),
+        examples=[schemas.page_example("A delivery", ENTRY)],
         tags=["Integrations"],
     )
     def get(self, request: Request) -> Response:
@@ -137,14 +191,7 @@ class LogsView(HubView):
         if outcome := request.query_params.get("outcome"):
             rows = rows.filter(outcome=outcome)
         for name, column in (("event", "source_id"), ("item", "item_id")):
-            if text := request.query_params.get(name):
-                rows = rows.filter(**{column: _identifier(name, text)})
+            if (wanted := identifier(request, name)) is not None:
+                rows = rows.filter(**{column: wanted})
         full = choice(request, "exchanges", ["true", "false"]) == "true"
         return page(request, rows if full else rows.defer("exchanges"), partial(log_facts, exchanges=full))
-
-
-def _identifier(name: str, text: str) -> object:
-    identifier = as_uuid(text)
-    if identifier is None:
-        raise FieldProblem([(name, f"'{name}' is an id like 01980f6e-2f9a-7c31-9d6e-0a1b2c3d4e5f.")])
-    return identifier

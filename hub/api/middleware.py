@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.urls import resolve
 
 from hub.api.problems import MEDIA_TYPE, problem_body
+from hub.audit.actors import begin_acting
 from hub.lib import logs, tracing
 from hub.lib.ids import uuid7
 
@@ -59,6 +60,7 @@ class DirectMiddleware:
         if not request.path_info.startswith(self.PATHS):
             return self._further(request)
         response = cast(HttpResponseBase, self._view(request))
+        begin_acting(None)
         if isinstance(response, HttpResponse) and "Content-Length" not in response.headers:
             response.headers["Content-Length"] = str(len(response.content))
         return response

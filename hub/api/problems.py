@@ -1,19 +1,25 @@
 """Every error of the API, in one form: RFC 9457 problem details."""
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from hub.accounts.quotas import QuotaExceeded
 from hub.api.authentication import CHALLENGE
 from hub.lib.inbound import BodyTooLarge
+from hub.lib.slow_bodies import SlowBody
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -25,8 +31,13 @@ DETAILS = {
     404: "There is nothing here.",
     405: "This address does not take that method.",
     406: "The API answers in application/json only.",
+    409: "It does not go together with what there is; detail says what.",
+    412: "It was changed meanwhile; read it again.",
     413: "The body is too large.",
     415: "Send application/json or a CloudEvent.",
+    422: "This Idempotency-Key was sent with another call already.",
+    424: "The provider did not do what was asked.",
+    428: "Say with If-Match which version you mean to change.",
     429: "Too many requests; wait as long as Retry-After says.",
     500: "The hub failed. The request id finds the reason in its log.",
     503: "The hub cannot work just now; try again.",
@@ -47,11 +58,48 @@ class FieldProblem(exceptions.APIException):
         super().__init__(detail or summary or f"{len(self.errors)} fields are not accepted.")
 
 
+class Conflict(exceptions.APIException):
+    """It does not go together with what there is, or is under way already."""
+
+    status_code = 409
+    default_code = "conflict"
+
+    def __init__(self, detail: str, *, wait: int = 0):
+        """``wait``: seconds after which asking again makes sense."""
+        super().__init__(detail)
+        self.wait = wait
+
+
+class Precondition(exceptions.APIException):
+    """The caller has not said, or not rightly, which version it means to change."""
+
+    default_code = "precondition"
+
+    def __init__(self, status: int, detail: str):
+        self.status_code = status
+        super().__init__(detail)
+
+
+class ProviderFailed(exceptions.APIException):
+    """The provider, not the hub, did not do what was asked; the message says why.
+
+    424, not 502: whoever watches the hub for 5xx is told of the hub's own faults only.
+    """
+
+    status_code = 424
+    default_code = "provider_failed"
+
+
 class TooLarge(exceptions.APIException):
     """The body is larger than the API takes; the message names the limit."""
 
     status_code = 413
     default_code = "too_large"
+
+
+def seconds_until(moment: datetime | None) -> int:
+    """Return whole seconds from now until ``moment``, for Retry-After; 0 for none."""
+    return max(1, math.ceil((moment - timezone.now()).total_seconds())) if moment else 0
 
 
 def problem(
@@ -103,18 +151,65 @@ def _told(error: Exception, request_id: str) -> tuple[dict[str, Any], dict[str, 
     if wait := getattr(known, "wait", None):
         headers["Retry-After"] = str(int(wait))
     body = problem(known.status_code, _detail(known), request_id=request_id, errors=_errors(known))
+    if quota := getattr(known, "quota", None):
+        body["quota"] = quota
     return body, headers
+
+
+class OverQuota(exceptions.APIException):
+    """The organization has no events left; ``quota`` names limit, use and reset."""
+
+    status_code = 429
+    default_code = "over_quota"
+
+    def __init__(self, error: QuotaExceeded):
+        super().__init__(str(error))
+        self.wait = error.wait
+        self.quota = {
+            "limit": error.quota.limit,
+            "period": error.quota.period.value,
+            "used": error.used,
+            "resets_at": error.resets_at,
+        }
+
+
+class DatabaseAway(exceptions.APIException):
+    """The database does not answer, or takes nothing: the caller keeps what it has and tries again."""
+
+    status_code = 503
+    default_detail = (
+        "The hub's database cannot take this just now, so nothing of it was kept. Send it again; with the "
+        "same idempotency_key it is accepted once."
+    )
+    default_code = "database_away"
+    #: Seconds for Retry-After.
+    wait = 5
+
+
+class BodyLost(exceptions.APIException):
+    """The body did not come to its end: the caller went away, or was cut off for being slow."""
+
+    status_code = 408
+    default_detail = "The body did not come to its end, so nothing of it was kept. Send it again."
+    default_code = "body_lost"
 
 
 def _known(error: Exception) -> exceptions.APIException | None:
     if isinstance(error, exceptions.APIException):
         return error
+    if isinstance(error, OperationalError | InterfaceError):
+        logger.warning("The database does not answer: %s", error)
+        return DatabaseAway()
+    if isinstance(error, QuotaExceeded):
+        return OverQuota(error)
     if isinstance(error, Http404):
         return exceptions.NotFound(DETAILS[404])
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied(DETAILS[403])
     if isinstance(error, BodyTooLarge | RequestDataTooBig):
         return TooLarge(str(error))
+    if isinstance(error, UnreadablePostError | SlowBody):
+        return BodyLost()
     return None
 
 

@@ -1,9 +1,7 @@
 """Reads posted events: plain JSON, or CloudEvents 1.0 structured, binary and in batches."""
 
 import base64
-import binascii
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,11 +56,11 @@ def read_events(request: HttpRequest) -> Posted:
     raw = read_body(request, BATCH_BYTES)
     parsed = _parse(raw)
     rows = _rows(parsed, kind)
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
     if rows is not None:
-        return _many(rows, kind, measure=len(raw) > EVENT_BYTES)
+        return _many(rows, kind, key, measure=len(raw) > EVENT_BYTES)
     if len(raw) > EVENT_BYTES:
         raise TooLarge(f"An event may have {human_size(EVENT_BYTES)}, not {len(raw)} bytes.")
-    key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
     return _one(lambda: _draft(parsed, kind, key))
 
 
@@ -80,30 +78,20 @@ def _one(read: Callable[[], Draft]) -> Posted:
         raise FieldProblem([(wrong.field, wrong.message)]) from None
 
 
-def _many(rows: list[Any], kind: str, *, measure: bool) -> Posted:
+def _many(rows: list[Any], kind: str, key: str, *, measure: bool) -> Posted:
+    """Read a batch; its own idempotency key stands for one of each event that brings none."""
     drafts: list[Draft] = []
     errors: list[tuple[str, str]] = []
     for index, row in enumerate(rows):
         try:
             if measure:
                 _check_size(row, index)
-            drafts.append(_draft(row, kind))
+            drafts.append(_draft(row, kind, f"{key}#{index}" if key else ""))
         except Wrong as wrong:
             errors.append((field_name(wrong.field, index), wrong.message))
     if errors:
         raise FieldProblem(errors, detail=f"None of the {len(rows)} events was accepted: mend these first.")
     return Posted(drafts, is_batch=True)
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number in JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is too large a number")
-    return number
 
 
 def _check_size(row: Any, index: int) -> None:
@@ -142,10 +130,11 @@ def _parse(raw: bytes) -> Any:
     if not raw.strip():
         raise ParseError("The body is empty; send an event as JSON.")
     try:
-        if _LONG_NUMBER not in raw.translate(_DIGITS):
-            return orjson.loads(raw)
-        # orjson makes a float of a whole number past 64 bits; such a number may be somebody's id.
-        return json.loads(raw, parse_constant=_no_number, parse_float=_finite)
+        parsed = orjson.loads(raw)
+        if _LONG_NUMBER in raw.translate(_DIGITS):
+            # orjson made a float of a whole number past 64 bits; such a number may be somebody's id.
+            parsed = json.loads(raw)
+        return parsed
     except RecursionError:
         raise ParseError("The body is nested too deep.") from None
     except ValueError as error:
@@ -219,9 +208,10 @@ def _binary(request: HttpRequest, kind: str) -> Draft:
 
 def _decoded(text: str, kind: str) -> Any:
     try:
-        return _content(base64.b64decode(text, validate=True), kind)
-    except binascii.Error:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:  # also for what is not ASCII
         raise Wrong("data_base64", "'data_base64' is not base64.") from None
+    return _content(raw, kind)
 
 
 def _content(raw: bytes, kind: str) -> Any:
@@ -248,9 +238,9 @@ def _text(row: Mapping[str, Any], name: str, *, required: bool = False) -> str:
 
 
 def _moment(row: Mapping[str, Any], name: str) -> datetime | None:
-    text = _text(row, name)
-    if not text:
+    if row.get(name) is None:
         return None
+    text = _text(row, name)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hub.connections.models import Integration
-from hub.delivery.models import IntegrationLog
+from hub.delivery.models import IntegrationLog, Priority, QueueItem
 from hub.events.models import Event
 from hub.events.story import Delivery, Step, Story, attempt_facts
 from hub.metrics.stats import Health, Problem
@@ -93,6 +93,28 @@ def log_facts(entry: IntegrationLog, *, exchanges: bool) -> dict[str, Any]:
     if exchanges:
         facts["exchanges"] = entry.exchanges
     return facts
+
+
+def item_facts(item: QueueItem) -> dict[str, Any]:
+    """Return a queue item."""
+    return {
+        "id": item.pk,
+        "event": item.source_id,
+        "event_type": item.label,
+        "subject": item.subject,
+        "integration": item.integration.slug,
+        "action": item.action,
+        "state": item.state,
+        "priority": Priority(item.priority).name.lower(),
+        "due_at": item.due_at,
+        "attempts": item.attempts,
+        "error_kind": item.last_error_kind,
+        "error": item.last_error,
+        "external_id": item.external_id,
+        "replay_of": item.replay_of_id,
+        "created_at": item.created_at,
+        "finished_at": item.finished_at,
+    }
 
 
 def _last_test(integration: Integration) -> dict[str, Any] | None:

@@ -1,26 +1,17 @@
 """What requests and answers look like, for the API's description. Nothing is parsed with these."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
+from pydantic import BaseModel, create_model
 from rest_framework import serializers
 
-
-class APIKeyScheme(OpenApiAuthenticationExtension):
-    """Both ways in which a key is sent."""
-
-    target_class = "hub.api.authentication.APIKeyAuthentication"
-    name = ["apiKey", "apiKeyHeader"]
-
-    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
-        """Return the OpenAPI security schemes."""
-        return [
-            {"type": "http", "scheme": "bearer", "description": "An API key: ick_…"},
-            {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-        ]
+JSON = "application/json"
+DATETIME, STRING = OpenApiTypes.DATETIME, OpenApiTypes.STR
+#: What a change may come as.
+PATCHES = (JSON, "application/merge-patch+json")
 
 
 def shape(name: str, fields: Mapping[str, serializers.Field]) -> Any:
@@ -72,11 +63,13 @@ EVENT_IN = shape(
     {
         "type": serializers.CharField(max_length=200, help_text="For example order.paid"),
         "data": serializers.JSONField(required=False, help_text="Any JSON."),
-        "subject": text("What the event is about.", required=False, max_length=200),
-        "source": text("Where it happened.", required=False, max_length=500),
-        "time": moment("When it happened; now, unless given.", required=False),
-        "idempotency_key": text("The same key is accepted once.", required=False, max_length=255),
-        "deliver_at": moment("Not to be delivered before.", required=False),
+        "subject": text("What the event is about.", required=False, allow_null=True, max_length=200),
+        "source": text("Where it happened.", required=False, allow_null=True, max_length=500),
+        "time": moment("When it happened; now, unless given.", required=False, allow_null=True),
+        "idempotency_key": text(
+            "The same key is accepted once.", required=False, allow_null=True, max_length=255
+        ),
+        "deliver_at": moment("Not to be delivered before.", required=False, allow_null=True),
     },
 )
 EVENT_BATCH = shape("EventBatch", {"events": EVENT_IN(many=True, help_text="At most 500.")})
@@ -97,7 +90,7 @@ _EVENT: dict[str, serializers.Field] = {
     "source": text(),
     "time": moment(),
     "received_at": moment(),
-    "origin": text("api, webhook, admin or replay"),
+    "origin": text("api, webhook, admin, hub or replay"),
     "idempotency_key": text(allow_null=True),
     "warnings": texts(),
 }
@@ -245,6 +238,86 @@ LOG = shape(
 EVENT_PAGE = shape("EventPage", {"results": EVENT(many=True), "next_cursor": text(allow_null=True)})
 LOG_PAGE = shape("LogPage", {"results": LOG(many=True), "next_cursor": text(allow_null=True)})
 
+ALERT = shape("Alert", {**_EVENT, "data": serializers.JSONField(help_text="As it was raised.")})
+ALERT_PAGE = shape("AlertPage", {"results": ALERT(many=True), "next_cursor": text(allow_null=True)})
+ITEM = shape(
+    "QueueItem",
+    {
+        "id": identifier(),
+        "event": identifier(help_text="What is delivered; of a sync's item its record."),
+        "event_type": text(),
+        "subject": text(),
+        "integration": text(),
+        "action": text(),
+        "state": text("pending, processing, completed, failed, cancelled or skipped"),
+        "priority": text("low, normal, high or urgent"),
+        "due_at": moment(),
+        "attempts": number(),
+        "error_kind": text(),
+        "error": text("Why the last attempt did not succeed."),
+        "external_id": text("What the provider calls what was made."),
+        "replay_of": identifier(allow_null=True),
+        "created_at": moment(),
+        "finished_at": moment(allow_null=True),
+    },
+)
+ITEM_PAGE = shape("QueueItemPage", {"results": ITEM(many=True), "next_cursor": text(allow_null=True)})
+CHANGE = shape(
+    "Change",
+    {
+        "kind": text("create, change or delete"),
+        "what": text("route"),
+        "slug": text(),
+        "lines": serializers.ListField(child=text(), help_text="A line per value that differs."),
+    },
+)
+REPORT = shape(
+    "ConfigReport",
+    {"dry_run": serializers.BooleanField(), "changes": CHANGE(many=True), "summary": text()},
+)
+CONFIG_PROBLEM = shape("ConfigProblem", {"place": text("routes[2].integration"), "message": text()})
+RELOADED = shape(
+    "Reloaded",
+    {
+        "integrations": number(),
+        "mappings": number(),
+        "routes": number(),
+        "problems": CONFIG_PROBLEM(many=True),
+    },
+)
+CHANGED = shape("Changed", {"changed": number("Items that were changed."), "asked": number()})
+REPLAYED = shape(
+    "Replayed",
+    {"event": identifier(), "items": ITEM(many=True), "decisions": ROUTING(many=True)},
+)
+DESTINATION = shape(
+    "Destination",
+    {
+        "integration": text(),
+        "action": text(),
+        "fallback": serializers.BooleanField(),
+        "deliveries": number(),
+        "waiting_before": number("Items that wait there already."),
+        "limit": text("The rate that holds there."),
+        "seconds": serializers.FloatField(allow_null=True),
+        "held": text("Why nothing is sent there now."),
+    },
+)
+IMPACT = shape(
+    "Impact",
+    {
+        "days": number(),
+        "matching_events": number(),
+        "exact": serializers.BooleanField(help_text="Counted; else estimated from a sample."),
+        "events_a_day": serializers.FloatField(),
+        "destinations": DESTINATION(many=True),
+        "seconds": serializers.FloatField(
+            allow_null=True, help_text="To send them all; null: nobody can say."
+        ),
+        "sentence": text(),
+    },
+)
+
 PROBLEM = {
     code: OpenApiResponse(PROBLEM_BODY, description=said)
     for code, said in {
@@ -252,25 +325,64 @@ PROBLEM = {
         401: "No valid API key.",
         403: "The key lacks the scope.",
         404: "There is no such thing in the key's organization.",
-        409: "It is under way already; detail says what.",
+        406: "The API answers in JSON, reports also in CSV.",
+        409: "It does not go together with what there is, or is under way already; detail says what.",
+        410: "It was there, and is no more.",
+        412: "It was changed since it was read.",
         413: "Too large; detail names the limit.",
         415: "A body of a kind that is not taken here.",
+        422: "The Idempotency-Key was sent with another call already.",
+        424: "The provider did not do what was asked; detail says why.",
+        428: "If-Match is missing.",
         429: "Too many requests; Retry-After says how long to wait.",
     }.items()
 }
 CURSOR = OpenApiParameter("cursor", OpenApiTypes.STR, description="next_cursor of the page before.")
-LIMIT = OpenApiParameter("limit", OpenApiTypes.INT, description="Rows of a page: 1 to 200, 50 unless given.")
+LIMIT = OpenApiParameter(
+    "limit",
+    {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+    description="Rows of a page: 1 to 200, 50 unless given.",
+)
 INTEGRATION = OpenApiParameter(
     "integration", OpenApiTypes.STR, OpenApiParameter.PATH, description="Slug or id."
 )
 
 
-def query(name: str, description: str, kind: Any = OpenApiTypes.STR) -> OpenApiParameter:
+SINCE_UNTIL = (
+    OpenApiParameter("since", OpenApiTypes.DATETIME, description="From this time on, with its zone."),
+    OpenApiParameter("until", OpenApiTypes.DATETIME, description="Before this time."),
+)
+
+
+def query(
+    name: str, description: str, kind: Any = OpenApiTypes.STR, enum: Sequence[str] | None = None
+) -> OpenApiParameter:
     """Return the description of one query parameter."""
-    return OpenApiParameter(name, kind, description=description)
+    return OpenApiParameter(name, kind, description=description, enum=enum)
 
 
-def answers(success: dict[int, Any], *problems: int) -> dict[Any, Any]:
+def example(name: str, value: Any, status: int = 200, kind: str = JSON) -> OpenApiExample:
+    """Return an example of an answer."""
+    return OpenApiExample(name, value, response_only=True, status_codes=[str(status)], media_type=kind)
+
+
+def page_example(name: str, *rows: Any) -> OpenApiExample:
+    """Return the example of a page."""
+    return example(name, {"results": list(rows), "next_cursor": None})
+
+
+def patch_examples(name: str, value: Any) -> list[OpenApiExample]:
+    """Return the examples of a change, one for each kind it may come as."""
+    return [OpenApiExample(name, value, request_only=True, media_type=kind) for kind in PATCHES]
+
+
+def pages_of(name: str, row: type[BaseModel]) -> type[BaseModel]:
+    """Return the form of a page of rows."""
+    rows: Any = list[row]  # type: ignore[valid-type]
+    return create_model(f"{name}Page", results=(rows, ...), next_cursor=(str | None, ...))
+
+
+def answers(success: dict[Any, Any], *problems: int) -> dict[Any, Any]:
     """Return the answers of an operation: its successes and the problems it may end with."""
     common = {401, 403, 429, *problems}
     return {

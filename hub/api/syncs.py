@@ -1,35 +1,41 @@
 """Syncs by the API: starting a run, and following it."""
 
-from typing import Any
+from typing import Any, Literal
 
 from django.urls import reverse
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
+from pydantic import Field
 from rest_framework import serializers
-from rest_framework.exceptions import APIException, NotFound
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hub.accounts.models import Scope
 from hub.api import schemas
 from hub.api.base import HubView, as_uuid
-from hub.api.problems import FieldProblem
+from hub.api.pagination import only_known, page
+from hub.api.problems import Conflict, FieldProblem
+from hub.config.document import Entry
+from hub.delivery.wake import wake_jobs
 from hub.mapping.expressions import ExpressionError
-from hub.sync.models import Direction, Sync, SyncRun
+from hub.sync import leases
+from hub.sync.models import RunChange, Sync, SyncRun
 from hub.sync.starting import AlreadyOpen, start
 
-FIELDS = ("integration", "type", "direction", "sync", "filter", "dry_run", "full")
-SYNC_IN = schemas.shape(
-    "SyncIn",
-    {
-        "integration": schemas.text("Slug or id."),
-        "type": schemas.text("Name of a record type."),
-        "direction": serializers.ChoiceField(["push", "pull"]),
-        "sync": schemas.text("Slug of the sync, where several fit.", required=False),
-        "filter": schemas.text("JMESPath over a record, data.country == 'FR'.", required=False),
-        "dry_run": serializers.BooleanField(required=False, help_text="Count, but change nothing."),
-        "full": serializers.BooleanField(required=False, help_text="A pull reads everything again."),
-    },
-)
+
+class SyncIn(Entry):
+    """Which sync to run, and how."""
+
+    integration: str = Field(min_length=1, max_length=100, description="Slug or id.")
+    type: str = Field(min_length=1, max_length=100, description="Name of a record type.")
+    direction: Literal["push", "pull"]
+    sync: str = Field("", max_length=100, description="Slug of the sync, where several fit.")
+    filter: str = Field("", max_length=1000, description="JMESPath over a record, data.country == 'FR'.")
+    dry_run: bool = Field(False, description="Count, but change nothing.")
+    full: bool = Field(False, description="A pull reads everything again.")
+
+
 RUN = schemas.shape(
     "SyncRun",
     {
@@ -54,11 +60,43 @@ RUN = schemas.shape(
 )
 
 
-class Conflict(APIException):
-    """What is asked for is under way already."""
-
-    status_code = 409
-    default_code = "conflict"
+CHANGE = schemas.shape(
+    "RunChange",
+    {
+        "key": schemas.text("Key of the record."),
+        "kind": schemas.text("created, updated, deleted or conflict"),
+        "before": serializers.JSONField(allow_null=True, help_text="A push: what was sent last."),
+        "after": serializers.JSONField(allow_null=True),
+    },
+)
+CHANGES = schemas.shape(
+    "RunChangeList", {"results": CHANGE(many=True), "next_cursor": schemas.text(allow_null=True)}
+)
+A_CHANGE: dict[str, Any] = {
+    "key": "ann@example.com",
+    "kind": "updated",
+    "before": {"name": "Ann"},
+    "after": {"name": "Anna"},
+}
+A_RUN: dict[str, Any] = {
+    "id": "01980f6e-2f9a-7c31-9d6e-0a1b2c3d4e5f",
+    "sync": "customers-to-crm",
+    "state": "running",
+    "dry_run": True,
+    "percent": 40,
+    "total": 1000,
+    "created": 12,
+    "updated": 30,
+    "deleted": 0,
+    "unchanged": 350,
+    "rejected": 8,
+    "skipped": 0,
+    "rows_per_second": 210.5,
+    "message": "",
+    "created_at": "2026-01-31T12:00:00Z",
+    "started_at": "2026-01-31T12:00:01Z",
+    "finished_at": None,
+}
 
 
 class SyncView(HubView):
@@ -70,21 +108,22 @@ class SyncView(HubView):
         operation_id="startSync",
         summary="Start a run of a sync",
         description="The sync itself is set up in the admin. Answers 409 while its last run is not over.",
-        request={"application/json": SYNC_IN},
-        responses=schemas.answers({202: RUN}, 400, 404, 409),
+        request={"application/json": SyncIn},
+        responses=schemas.answers({202: RUN}, 400, 404, 409, 413, 415),
         examples=[
             OpenApiExample(
                 "A push",
                 {"integration": "crm", "type": "customer", "direction": "push", "dry_run": True},
                 request_only=True,
-            )
+            ),
+            schemas.example("The run", {**A_RUN, "state": "pending", "percent": None}, 202),
         ],
         tags=["Sync"],
     )
     def post(self, request: Request) -> Response:
         """Start a run."""
-        asked = _read(request.data)
-        options = {"dry_run": asked["dry_run"], "filter": asked["filter"], "full": asked["full"]}
+        asked = self.body(SyncIn)
+        options: dict[str, Any] = {"dry_run": asked.dry_run, "filter": asked.filter, "full": asked.full}
         try:
             run = start(self._sync(asked), origin="api", **options)
         except ExpressionError as error:
@@ -94,14 +133,14 @@ class SyncView(HubView):
             raise Conflict(f"{error}{named}") from None
         return Response(run_facts(run), status=202, headers={"Location": _url(run)})
 
-    def _sync(self, asked: dict[str, Any]) -> Sync:
-        integration = self.integration(asked["integration"])
+    def _sync(self, asked: SyncIn) -> Sync:
+        integration = self.integration(asked.integration)
         rows = Sync.objects.select_related("organization").filter(
-            integration=integration, type__name=asked["type"], direction=asked["direction"]
+            integration=integration, type__name=asked.type, direction=asked.direction
         )
-        found = list(rows.filter(slug=asked["sync"]) if asked["sync"] else rows)
+        found = list(rows.filter(slug=asked.sync) if asked.sync else rows)
         if not found:
-            way = f"{asked['direction']} of {asked['type']!r} with {integration.slug!r}"
+            way = f"{asked.direction} of {asked.type!r} with {integration.slug!r}"
             raise NotFound(f"No {way} is set up; set it up in the admin, under Syncs.")
         if len(found) > 1:
             names = ", ".join(sync.slug for sync in found)
@@ -118,16 +157,81 @@ class RunView(HubView):
         operation_id="readSyncRun",
         summary="How far a run is",
         responses=schemas.answers({200: RUN}, 404),
+        examples=[schemas.example("A run", A_RUN)],
         tags=["Sync"],
     )
     def get(self, request: Request, id: str) -> Response:
         """Show one run."""
-        rows = SyncRun.objects.select_related("sync").filter(organization=self.organization)
-        identifier = as_uuid(id)
-        run = rows.filter(pk=identifier).first() if identifier else None
-        if run is None:
-            raise NotFound(f"There is no sync run {id!r} in this organization.")
+        return Response(run_facts(_run(self, id)))
+
+
+class RunDeedView(HubView):
+    """``/api/sync-runs/{id}/{deed}``."""
+
+    required_scope = Scope.SYNC_RUN
+
+    @extend_schema(
+        operation_id="steerSyncRun",
+        summary="Pause, resume or cancel a run",
+        description="`deed` is pause, resume or cancel. One at work stops after what is under way.",
+        request=None,
+        responses=schemas.answers({200: RUN}, 404, 409),
+        examples=[schemas.example("The run", {**A_RUN, "state": "paused"})],
+        tags=["Sync"],
+    )
+    def post(self, request: Request, id: str, deed: str) -> Response:
+        """Do it."""
+        run = _run(self, id)
+        now = timezone.now()
+        deeds = {
+            "pause": lambda: leases.pause(run),
+            "resume": lambda: leases.resume(run, now),
+            "cancel": lambda: leases.cancel(run, now),
+        }
+        if deed not in deeds:
+            raise NotFound(f"A run can be told: {', '.join(deeds)}.")
+        if not deeds[deed]():
+            raise Conflict(f"The run is {run.state}; {deed} is not possible now.")
+        wake_jobs()
+        run.refresh_from_db()
         return Response(run_facts(run))
+
+
+class ChangesView(HubView):
+    """``/api/sync-runs/{id}/changes``."""
+
+    required_scope = Scope.SYNC_RUN
+
+    @extend_schema(
+        operation_id="readDryRun",
+        summary="What a dry run would change",
+        description="The first 200 rows, with the values before and after.",
+        parameters=[
+            schemas.CURSOR,
+            schemas.LIMIT,
+        ],
+        responses=schemas.answers({200: CHANGES}, 400, 404),
+        examples=[schemas.example("A page", {"results": [A_CHANGE], "next_cursor": None})],
+        tags=["Sync"],
+    )
+    def get(self, request: Request, id: str) -> Response:
+        """List them."""
+        only_known(request)
+        return page(request, _run(self, id).changes.all(), change_facts)
+
+
+def _run(view: HubView, id: str) -> SyncRun:
+    rows = SyncRun.objects.select_related("sync").filter(organization=view.organization)
+    identifier = as_uuid(id)
+    run = rows.filter(pk=identifier).first() if identifier else None
+    if run is None:
+        raise NotFound(f"There is no sync run {id!r} in this organization.")
+    return run
+
+
+def change_facts(row: RunChange) -> dict[str, Any]:
+    """Return a row of a dry run as the API shows it."""
+    return {"key": row.key, "kind": row.kind, "before": row.before, "after": row.after}
 
 
 def run_facts(run: SyncRun) -> dict[str, Any]:
@@ -145,29 +249,6 @@ def run_facts(run: SyncRun) -> dict[str, Any]:
         "started_at": run.started_at,
         "finished_at": run.finished_at,
     }
-
-
-def _read(body: Any) -> dict[str, Any]:
-    """Return what is asked for; raise FieldProblem with a sentence for each field."""
-    if not isinstance(body, dict):
-        raise FieldProblem([("", "The body is a JSON object.")])
-    errors = [(name, f"There is no field {name!r}; there are: {', '.join(FIELDS)}.") for name in body]
-    errors = [error for error in errors if error[0] not in FIELDS]
-    for name in ("integration", "type", "direction", "sync", "filter"):
-        value = body.get(name, "")
-        if not isinstance(value, str) or (not value and name in FIELDS[:3]):
-            errors.append((name, f"'{name}' is needed, as text."))
-    for name in ("dry_run", "full"):
-        if not isinstance(body.get(name, False), bool):
-            errors.append((name, f"'{name}' is true or false."))
-    if body.get("direction") not in Direction.values and isinstance(body.get("direction"), str):
-        errors.append(("direction", "'direction' is push or pull."))
-    if len(str(body.get("filter", ""))) > 1000:
-        errors.append(("filter", "'filter' may have 1000 characters."))
-    if errors:
-        raise FieldProblem(errors)
-    given = {"sync": "", "filter": "", "dry_run": False, "full": False}
-    return {**given, **body}
 
 
 def _url(run: SyncRun) -> str:

@@ -32,6 +32,18 @@ class API:
         names = {**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
         return self.client.generic("POST", path, body, content_type=kind, headers=names)
 
+    def send(self, method: str, path: str, data: Any = None, **headers: str) -> Any:
+        """Call with any method; header names with underscores."""
+        names = {**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        body = data if isinstance(data, bytes) else orjson.dumps(data)
+        return self.client.generic(method, path, body, content_type="application/json", headers=names)
+
+    def patch(self, path: str, data: Any, match: str = "*") -> Any:
+        return self.send("PATCH", path, data, If_Match=match)
+
+    def delete(self, path: str, match: str = "*") -> Any:
+        return self.send("DELETE", path, b"", If_Match=match)
+
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}

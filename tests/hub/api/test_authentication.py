@@ -1,5 +1,6 @@
 """Keys: which are taken, what they may do, and how soon a revoked one is refused."""
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
@@ -154,3 +155,31 @@ def test_the_key_of_a_deleted_organization_is_gone() -> None:
 
     assert Client().get(STATUS, headers={"X-API-Key": text}).status_code == 401
     assert not get_user_model().objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("networks", "address", "forwarded", "status"),
+    [
+        (["203.0.113.0/24"], "203.0.113.9", "", 200),
+        (["203.0.113.0/24"], "203.0.114.9", "", 403),
+        (["2001:db8::/32"], "2001:db8::1", "", 200),
+        (["2001:db8::/32"], "2001:db9::1", "", 403),
+        (["203.0.113.0/24"], "::ffff:203.0.113.9", "", 200),
+        # Nobody believes a stranger's header; a proxy's last hop counts, what stands before it does not.
+        (["203.0.113.0/24"], "198.51.100.1", "203.0.113.9", 403),
+        (["203.0.113.0/24"], "10.0.0.1", "203.0.113.9", 200),
+        (["203.0.113.0/24"], "10.0.0.1", "203.0.113.9, 198.51.100.1", 403),
+        ([], "198.51.100.1", "", 200),
+    ],
+)
+def test_a_key_may_be_kept_to_networks(
+    networks: list[str], address: str, forwarded: str, status: int, settings: Any
+) -> None:
+    settings.HUB = dataclasses.replace(settings.HUB, trusted_proxies=("10.0.0.0/8",))
+    text = api_key(OrganizationFactory(), allowed_networks=networks)
+    headers = {"X-API-Key": text, **({"X-Forwarded-For": forwarded} if forwarded else {})}
+
+    answer = Client(REMOTE_ADDR=address).get(STATUS, headers=headers)
+
+    assert answer.status_code == status
+    assert status == 200 or "may not be used from" in answer.json()["detail"]

@@ -283,6 +283,7 @@ class TestReading:
         ("query", "field"),
         [
             ({"cursor": "x"}, "cursor"),
+            ({"limit": ""}, "limit"),
             ({"limit": "0"}, "limit"),
             ({"limit": "201"}, "limit"),
             ({"kind": "a"}, "kind"),

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 
 from hub.api import events
+from hub.lib.slow_bodies import SlowBody
 from tests.hub.api.conftest import API, PROBLEM
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +36,20 @@ def test_400_names_the_field(api: API) -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"NaN", b'{"type": "a.b",}', b"\xff\xfe", b"[" * 2000])
 def test_400_where_the_body_is_not_json(api: API, body: bytes) -> None:
     check(api.post("/api/events", body), 400)
+
+
+@pytest.mark.parametrize("path", ["/api/events", "/api/mappings"])
+@pytest.mark.parametrize("error", [SlowBody("too slow"), ConnectionResetError("gone")])
+def test_408_where_the_body_does_not_come_to_its_end(api: API, path: str, error: OSError) -> None:
+    class Broken:
+        def read(self, *size: int) -> bytes:
+            raise error
+
+        readline = read
+
+    lost = {"wsgi.input": Broken(), "CONTENT_LENGTH": "10", "CONTENT_TYPE": "application/json"}
+    answer = api.client.post(path, headers=api.headers, **lost)
+    assert "nothing of it was kept" in check(answer, 408)["detail"]
 
 
 def test_401_without_a_key() -> None:
@@ -124,3 +140,21 @@ def test_the_callers_request_id_is_kept_where_it_is_sane(api: API) -> None:
     assert echoed("trace-12345") == "trace-12345"
     assert echoed("<script>") != "<script>"
     assert Client().get("/healthz").headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("error", [OperationalError("database or disk is full"), InterfaceError("closed")])
+def test_503_where_the_database_takes_nothing_and_when_to_come_again(
+    api: API, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A disk that is full, or a database that is away: nothing was kept, and the caller is told so."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(events, "accept_events", fail)
+    answer = api.post("/api/events", EVENT)
+
+    held = check(answer, 503)
+    assert "Send it again" in held["detail"]
+    assert answer.headers["Retry-After"] == "5"
+    assert str(error) not in answer.content.decode()
