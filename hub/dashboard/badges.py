@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 from unfold.dataclasses import SearchResult
 
-from hub.accounts.access import organizations_for, shown_organizations
+from hub.accounts.access import has_role, listed, organizations_for, shown_organizations
 from hub.accounts.models import Role
 from hub.connections.models import Circuit, Integration, Status
 from hub.dashboard.theme import NAVIGATION
@@ -40,7 +40,7 @@ def environment(request: HttpRequest) -> list[str] | None:
 
 def is_admin(request: HttpRequest) -> bool:
     """Whether the user is admin of any organization."""
-    return organizations_for(request.user, Role.ADMIN).exists()
+    return has_role(request, Role.ADMIN)
 
 
 def is_superuser(request: HttpRequest) -> bool:
@@ -56,14 +56,18 @@ def failed_items(request: HttpRequest) -> str:
 
 def troubled_integrations(request: HttpRequest) -> str:
     """How many integrations need somebody; empty for none."""
-    rows = Integration.objects.filter(organization__in=shown_organizations(request))
+    rows = Integration.objects.listed().filter(organization__in=shown_organizations(request))
     return _count(rows.filter(Q(status=Status.RECONNECT) | Q(circuit=Circuit.OPEN)).count())
 
 
 def on_integrations(request: HttpRequest) -> bool:
     """Whether the menu marks Integrations: its pages, except Connect, which has its own entry."""
-    here = request.path.startswith(reverse("admin:connections_integration_changelist"))
-    return here and not request.path.startswith(reverse("admin:connections_connect"))
+    return _within(request, "connections_integration_changelist", "connections_connect")
+
+
+def on_routes(request: HttpRequest) -> bool:
+    """Whether the menu marks Routes: its pages, except the picture of the flow, which has its own entry."""
+    return _within(request, "events_route_changelist", "events_route_flow")
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
@@ -71,11 +75,16 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
     mine = organizations_for(request.user)
     found: list[SearchResult] = []
     for model, icon in ((Integration, "hub"), (Route, "alt_route"), (FieldMapping, "swap_horiz")):
-        rows = model._default_manager.filter(organization__in=mine, name__icontains=term)[:8]
+        rows = listed(model).filter(organization__in=mine, name__icontains=term)[:8]
         page = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
         kind = str(model._meta.verbose_name).capitalize()
         found += [SearchResult(str(row), kind, reverse(page, args=[row.pk]), icon) for row in rows]
     return found
+
+
+def _within(request: HttpRequest, pages: str, but: str) -> bool:
+    here = request.path.startswith(reverse(f"admin:{pages}"))
+    return here and not request.path.startswith(reverse(f"admin:{but}"))
 
 
 def _count(number: int) -> str:

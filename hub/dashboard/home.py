@@ -14,13 +14,14 @@ from hub.accounts.models import Organization, Role
 from hub.connections.models import Circuit, Status
 from hub.dashboard import charts
 from hub.dashboard.charts import Span
-from hub.dashboard.problems import Problem, buttons, open_problems
+from hub.dashboard.problems import Problem, open_problems
 from hub.delivery.models import State
 from hub.events.models import Event
 from hub.lib.html import ago
 from hub.metrics.figures import Tally
 from hub.metrics.stats import Health, integration_health
 from hub.metrics.strips import hourly_strips, look
+from hub.quality.figures import open_drifts
 
 STATE_WORDS = {
     "ok": "Healthy",
@@ -30,10 +31,16 @@ STATE_WORDS = {
     "down": "Down",
     "reconnect": "Needs reconnecting",
 }
+#: How urgent a state is; those of the others are well.
+STATE_TONES = {"reconnect": "bad", "down": "bad", "degraded": "warn", "paused": "warn"}
 #: Worst first, so that what needs a person stands on top.
 ORDER = ("reconnect", "down", "degraded", "paused", "unused", "ok")
+#: Days before its end from which a credential needs somebody now.
+DAYS_LEFT = 7
 #: Seconds that an item may be late before a tile says so.
 LATE = 300
+#: Integrations whose health is shown at once, and problems; the worst come first.
+LINES, PROBLEMS = 12, 12
 
 
 def context(request: HttpRequest, frame: dict[str, Any]) -> dict[str, Any]:
@@ -41,18 +48,23 @@ def context(request: HttpRequest, frame: dict[str, Any]) -> dict[str, Any]:
     mine = shown_organizations(request)
     span = charts.chosen_span(request.GET.get("span", ""))
     labels, figures = charts.read(mine, span)
-    health = sorted(integration_health(mine), key=lambda entry: ORDER.index(entry.state))
-    problems = open_problems(request, health)
+    health = _health(request)
+    found = open_problems(request, health)
+    problems = [problem for problem in found if problem.acknowledged is None]
+    known = [problem for problem in found if problem.acknowledged is not None]
     return {
         **frame,
         "title": "Home",
         "span": span,
         "spans": charts.SPANS,
-        "verdict": _verdict(health, problems),
+        "verdict": _verdict(problems, known),
         "tiles": _tiles(health, charts.total(figures), span),
         "charts": charts.charts(labels, figures),
-        "health": _lines(request, health),
-        "problems": problems,
+        **_lines(request, health, 0),
+        "problems": problems[:PROBLEMS],
+        "more_problems": len(problems) - PROBLEMS,
+        "acknowledged": known[:PROBLEMS],
+        "drifts": open_drifts(mine)[:5],
         "first_steps": _first_steps(request, mine, health),
     }
 
@@ -63,22 +75,58 @@ def live(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "dashboard/live.html", context(request, {}))
 
 
-def _verdict(health: list[Health], problems: list[Problem]) -> dict[str, str]:
+@require_GET
+def further(request: HttpRequest) -> HttpResponse:
+    """The health of the integrations from the one numbered ``after`` on: a part of the home page."""
+    after = request.GET.get("after", "")
+    lines = _lines(request, _health(request), int(after) if after.isdecimal() else 0)
+    return TemplateResponse(request, "dashboard/health.html", lines)
+
+
+def _health(request: HttpRequest) -> list[Health]:
+    found = integration_health(shown_organizations(request))
+    return sorted(found, key=lambda entry: ORDER.index(entry.state))
+
+
+def _verdict(problems: list[Problem], known: list[Problem]) -> dict[str, str]:
     """Return the one sentence that says whether all is well."""
     needy = [problem.integration.name for problem in problems if _needs_somebody(problem)]
     if needy:
         names = ", ".join(needy[:3]) + (f" and {len(needy) - 3} more" if len(needy) > 3 else "")
         text = f"{names} {'needs' if len(needy) == 1 else 'need'} somebody."
         return {"tone": "bad", "icon": "error", "text": text, "more": "What happened, and what helps:"}
+    ending = [problem for problem in problems if problem.expiry and not problem.errors]
+    if problems and len(ending) == len(problems):
+        text = "All is well, but a credential ends soon."
+        return {"tone": "warn", "icon": "event_busy", "text": text, "more": ""}
+    if text := _all_paused(problems):
+        return {"tone": "warn", "icon": "pause_circle", "text": text, "more": ""}
     if problems:
         text = "Nothing needs you. Some deliveries failed and are tried again by themselves."
         return {"tone": "warn", "icon": "autorenew", "text": text, "more": ""}
+    if known:
+        text = f"Nothing new. {_plural(len(known), 'integration')} with a problem that somebody knows of."
+        return {"tone": "warn", "icon": "done_all", "text": text, "more": ""}
     return {"tone": "good", "icon": "task_alt", "text": "All is well.", "more": "No problem is open."}
+
+
+def _all_paused(problems: list[Problem]) -> str:
+    """Return what to say where each problem is that somebody paused it; else nothing."""
+    held = [problem.integration.name for problem in problems if problem.integration.status == Status.PAUSED]
+    if not held or len(held) < len(problems):
+        return ""
+    whose = (
+        f"{held[0]} is paused: what it"
+        if len(held) == 1
+        else f"{len(held)} integrations are paused: what they"
+    )
+    return f"{whose} should get waits, and nothing is lost."
 
 
 def _needs_somebody(problem: Problem) -> bool:
     held = problem.integration.status == Status.RECONNECT or problem.integration.circuit == Circuit.OPEN
-    return held or problem.integration.test_ok is False or problem.health.failed_items > 0
+    ends = problem.expiry is not None and problem.expiry.days < DAYS_LEFT
+    return held or ends or problem.integration.test_ok is False or problem.health.failed_items > 0
 
 
 def _tiles(health: list[Health], figures: Tally, span: Span) -> list[dict[str, Any]]:
@@ -130,15 +178,15 @@ def _tiles(health: list[Health], figures: Tally, span: Span) -> list[dict[str, A
 def _integrations_tile(health: list[Health]) -> dict[str, Any]:
     healthy = sum(entry.state in ("ok", "unused") for entry in health)
     other = [
-        f"{count} {STATE_WORDS[state].lower()}"
+        (f"{count} {STATE_WORDS[state].lower()}", STATE_TONES[state])
         for state in ORDER
-        if state not in ("ok", "unused") and (count := sum(entry.state == state for entry in health))
+        if state in STATE_TONES and (count := sum(entry.state == state for entry in health))
     ]
     return {
         "title": "Integrations healthy",
         "value": f"{healthy} of {len(health)}",
-        "note": ", ".join(other) or "all well",
-        "tone": "warn" if other else "",
+        "note": "all well",
+        "notes": other,
         "url": reverse("admin:connections_integration_changelist"),
     }
 
@@ -157,19 +205,21 @@ def _queue_tile(health: list[Health], url: str) -> dict[str, Any]:
     }
 
 
-def _lines(request: HttpRequest, health: list[Health]) -> list[dict[str, Any]]:
-    strips = hourly_strips(entry.integration.pk for entry in health)
-    return [
+def _lines(request: HttpRequest, health: list[Health], after: int) -> dict[str, Any]:
+    """Return some integrations with their strips, from the one numbered ``after`` on, and what is left."""
+    shown = health[after : after + LINES]
+    strips = hourly_strips(entry.integration.pk for entry in shown)
+    lines = [
         {
             "entry": entry,
             "integration": entry.integration,
             "words": STATE_WORDS[entry.state],
             "url": reverse("admin:connections_integration_change", args=[entry.integration.pk]),
-            "buttons": buttons(request, entry)[:1],
             "strip": [_hour(start, tally) for start, tally in strips[entry.integration.pk]],
         }
-        for entry in health
+        for entry in shown
     ]
+    return {"health": lines, "after": after + LINES, "left": max(0, len(health) - after - LINES)}
 
 
 def _hour(start: Any, tally: Tally) -> dict[str, str]:

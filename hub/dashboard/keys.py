@@ -47,10 +47,14 @@ def _work(request: HttpRequest) -> None:
             if time.monotonic() > ends:
                 break
         left = rotation.remaining()
+        wrong = [] if left else rotation.unopenable()
     except KeyringError as error:
         messages.error(request, str(error))
         return
     if left:
         messages.warning(request, f"{left} are left. Press once more, or run 'manage.py rotate_keys'.")
+    elif wrong:
+        told = ", ".join(wrong[:5])
+        messages.error(request, f"{len(wrong)} cannot be opened: {told}. Connect these again.")
     else:
-        messages.success(request, "Everything is encrypted with the first key.")
+        messages.success(request, "Everything is encrypted with the first key, and was opened to prove it.")

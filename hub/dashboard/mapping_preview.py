@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -12,17 +14,21 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET, require_POST
 
 from hub.accounts.access import organizations_for
-from hub.accounts.models import Organization
+from hub.accounts.models import Organization, Role
 from hub.connections.models import Integration
-from hub.delivery.inputs import InputError, InputProblem, build_input
-from hub.delivery.preview import Preview, preview, read_pasted
+from hub.delivery.inputs import InputProblem
+from hub.delivery.preview import Preview, preview, preview_rules, read_pasted
 from hub.delivery.sources import Envelope
 from hub.events.envelopes import envelope_of
 from hub.events.models import Event, EventType, Route
 from hub.events.routing import matches
 from hub.lib.html import ago
 from hub.mapping.actions import find_action
-from hub.mapping.engine import MappingError, map_event, rule_values, validate_rules
+from hub.mapping.changes import outputs
+from hub.mapping.engine import map_leniently, rule_values, validate_rules
+from hub.mapping.fields import target_fields
+from hub.mapping.models import FieldMapping
+from hub.mapping.suggestions import suggest
 from hub.mapping.values import shown
 from integrations.base.registry import providers
 
@@ -46,30 +52,37 @@ def sources(request: HttpRequest) -> JsonResponse:
                 {
                     "id": str(row.pk),
                     "provider": row.provider_slug,
-                    "label": row.name,
+                    "label": str(row),
+                    "sandbox": row.sandbox,
                     "actions": _action_names(row.provider_slug),
                 }
-                for row in Integration.objects.filter(organization__in=mine).order_by("name")
+                for row in Integration.objects.listed().filter(organization__in=mine).order_by("name")
             ],
+            "may_send": organizations_for(request.user, Role.OPERATOR).filter(pk__in=mine).exists(),
         }
     )
 
 
 @require_POST
 def show(request: HttpRequest) -> JsonResponse:
-    """JSON in: organization, target, integration, event or pasted, rules.
+    """JSON in: organization, mapping (if it is saved), target, integration, event or pasted, rules.
 
-    JSON out: html, problems and values by rule, paths that the event offers.
+    JSON out: html, problems and values by rule, paths that the event offers, the input field by field with
+    what differs from the saved mapping's, and sources suggested for fields that nothing fills.
     """
     try:
         asked = json.loads(request.body)
-        envelope = _envelope(request, asked)
+        envelope = read_envelope(request, asked)
     except ValueError as error:
         return _answer(Preview(problems=[InputProblem(str(error))]))
     rules = asked["rules"] if isinstance(asked.get("rules"), list) else []
     if envelope is None:
         return _unchosen(asked, rules)
-    return _answer(_preview(request, asked, rules, envelope), rules, envelope)
+    more = {
+        "outputs": _outputs(request, asked, rules, envelope),
+        "suggestions": _suggestions(asked, rules, envelope),
+    }
+    return _answer(_preview(request, asked, rules, envelope), rules, envelope, more)
 
 
 def _organizations(request: HttpRequest, chosen: Any) -> QuerySet[Organization]:
@@ -119,7 +132,7 @@ def _action_names(provider_slug: str) -> list[str]:
     return [action.name for action in provider.actions] if provider else []
 
 
-def _envelope(request: HttpRequest, asked: Any) -> Envelope | None:
+def read_envelope(request: HttpRequest, asked: Any) -> Envelope | None:
     """Return the chosen or pasted event; None where there is none. Raises ValueError with a sentence."""
     if not isinstance(asked, dict):
         raise ValueError("The preview was asked in an unknown way. Reload the page.")
@@ -163,29 +176,48 @@ def _preview(request: HttpRequest, asked: dict[str, Any], rules: list[Any], enve
     integration = Integration.objects.filter(organization__in=mine, pk=chosen).first() if chosen else None
     if integration is not None and provider_slug in ("", integration.provider_slug) and action_name:
         return preview(integration, action_name, rules, envelope)
+    return preview_rules(provider_slug, action_name, rules, envelope)
+
+
+def _outputs(
+    request: HttpRequest, asked: dict[str, Any], rules: list[Any], envelope: Envelope
+) -> list[dict[str, str]]:
+    """Return the input field by field, compared with what the saved mapping makes of the same event."""
+    key, mine = str(asked.get("mapping") or ""), _organizations(request, asked.get("organization"))
+    saved = FieldMapping.objects.filter(organization__in=mine, pk=key).first() if key.isdecimal() else None
+    event = envelope.as_dict()
+    before = map_leniently(saved.rules, event) if saved else None
+    return [asdict(entry) for entry in outputs(map_leniently(rules, event), before)]
+
+
+def _suggestions(asked: dict[str, Any], rules: list[Any], envelope: Envelope) -> dict[str, dict[str, str]]:
+    """Return for fields that no rule fills which part of the event probably belongs there."""
+    provider_slug, _, action_name = str(asked.get("target") or "").partition(":")
     action = find_action(provider_slug, action_name)
-    try:
-        if action is None:
-            note = "Choose what the mapping is made for to see whether it fits."
-            return Preview(input=map_event(rules, envelope.as_dict()) if rules else None, notes=[note])
-        data = build_input(action, rules, envelope)
-    except MappingError as error:
-        return Preview(
-            problems=[InputProblem(str(entry), entry.target, entry.rule) for entry in error.problems]
-        )
-    except InputError as error:
-        return Preview(problems=error.problems, hint=error.hint)
-    note = "Connect a service that can do this to see the request too."
-    shown_input = data.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
-    return Preview(input=shown_input, notes=[note])
+    if action is None:
+        return {}
+    paths = list(islice(_walk(envelope.as_dict(), ""), MAX_PATHS))
+    values = dict(paths)
+    filled = [str(rule.get("target", "")) for rule in rules if isinstance(rule, dict)]
+    fields = [field for field in target_fields(action.input) if not field["depth"]]
+    return {
+        found.target: {"source": found.source, "value": shown(values[found.source])}
+        for found in suggest(fields, paths, filled)
+    }
 
 
-def _answer(made: Preview, rules: list[Any] | None = None, envelope: Envelope | None = None) -> JsonResponse:
+def _answer(
+    made: Preview,
+    rules: list[Any] | None = None,
+    envelope: Envelope | None = None,
+    more: dict[str, Any] | None = None,
+) -> JsonResponse:
     general = [entry for entry in made.problems if not entry.rule]
     html = render_to_string("mapping/preview.html", {"preview": made, "general": general})
     problems = [{"rule": entry.rule, "text": _at_rule(entry)} for entry in made.problems if entry.rule]
     values = rule_values(rules, envelope.as_dict()) if rules and envelope else {}
-    return JsonResponse({"html": html, "problems": problems, "values": values, "paths": _paths(envelope)})
+    told = {"html": html, "problems": problems, "values": values, "paths": _paths(envelope)}
+    return JsonResponse({**told, "outputs": [], "suggestions": {}, **(more or {})})
 
 
 def _at_rule(problem: InputProblem) -> str:
@@ -198,12 +230,10 @@ def _paths(envelope: Envelope | None) -> list[dict[str, str]]:
     """Return the source expressions that this event offers, each with the value that it has."""
     if envelope is None:
         return []
-    found = []
-    for path, value in _walk(envelope.as_dict(), ""):
-        found.append({"path": path, "value": "" if isinstance(value, dict | list) else shown(value)})
-        if len(found) == MAX_PATHS:
-            break
-    return found
+    return [
+        {"path": path, "value": "" if isinstance(value, dict | list) else shown(value)}
+        for path, value in islice(_walk(envelope.as_dict(), ""), MAX_PATHS)
+    ]
 
 
 def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -7,19 +7,23 @@ connection test, failed deliveries that nobody retried or cancelled, deliveries 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
-from hub.accounts.access import role_in
-from hub.accounts.models import Role
+from hub.accounts.access import roles_of
+from hub.accounts.models import Organization, Role
+from hub.accounts.pages import Deed, Told, register_deed
+from hub.connections.expiry import WARN_DAYS, Expiry, expiries
 from hub.connections.models import Circuit, Integration, Status
 from hub.delivery.models import IntegrationLog, QueueItem, State
-from hub.metrics.stats import Health
+from hub.metrics.models import Acknowledgement
+from hub.metrics.stats import Health, health_of
 
 #: Newest failed, and newest waiting items that are looked through; more than these count as "or more".
 ITEMS_READ = 1_000
@@ -58,17 +62,40 @@ class Problem:
     more: int = 0
     buttons: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
+    expiry: Expiry | None = None
+    #: Who said that they know of it, where nothing of it is newer.
+    acknowledged: Acknowledgement | None = None
+
+    @property
+    def cause(self) -> str:
+        """The sentence without its numbers, which change while the cause is the same."""
+        return _unnumbered(self.sentence)[:1000]
+
+    def is_covered_by(self, said: Acknowledgement | None) -> bool:
+        """Whether nothing has happened that ``said`` did not know of."""
+        newest = max((error.last for error in self.errors), default=None)
+        return said is not None and said.cause == self.cause and (newest is None or newest <= said.at)
 
 
 def open_problems(request: HttpRequest, health: Sequence[Health]) -> list[Problem]:
     """Return the integrations of ``health`` that need somebody, in its order."""
     ids = [entry.integration.pk for entry in health if entry.failed_items or entry.queue_depth]
     found = _errors(ids)
-    problems = [_problem(entry, found.get(entry.integration.pk, [])) for entry in health]
+    ends = _ends([entry.integration.organization_id for entry in health])
+    problems = [
+        _problem(entry, found.get(entry.integration.pk, []), ends.get(entry.integration.pk))
+        for entry in health
+    ]
     needy = [problem for problem in problems if problem.sentence or problem.errors]
     _explain([error for problem in needy for error in problem.errors])
+    said = Acknowledgement.objects.filter(integration__in=[problem.integration.pk for problem in needy])
+    known = {entry.integration_id: entry for entry in said}
     for problem in needy:
-        problem.buttons = buttons(request, problem.health)
+        problem.buttons = [*_renewal(request, problem), *buttons(request, problem.health)]
+        entry = known.get(problem.integration.pk)
+        problem.acknowledged = entry if problem.is_covered_by(entry) else None
+        if problem.buttons and problem.acknowledged is None:
+            problem.buttons.append(_deed(problem.integration, "acknowledge", "Acknowledge", "done_all"))
         problem.url = reverse("admin:connections_integration_change", args=[problem.integration.pk])
     return needy
 
@@ -76,20 +103,23 @@ def open_problems(request: HttpRequest, health: Sequence[Health]) -> list[Proble
 def buttons(request: HttpRequest, health: Health) -> list[dict[str, str]]:
     """Return the deeds that help and that the user may do, the most helpful first."""
     integration = health.integration
-    role = role_in(request.user, integration.organization)
+    role = roles_of(request).get(integration.organization_id)
     found = []
     if integration.status == Status.RECONNECT and role is not None and role.covers(Role.ADMIN):
         url = reverse("admin:connections_integration_edit", args=[integration.pk])
         found.append({"link": url, "label": "Reconnect", "icon": "key", "tone": "primary"})
     if role is None or not role.covers(Role.OPERATOR):
         return found
-    if integration.status == Status.PAUSED:
-        found.append(_deed(integration, "resume", "Resume", "play_arrow"))
-    elif integration.circuit == Circuit.OPEN:
-        found.append(_deed(integration, "resume", "Try now", "play_arrow"))
+    if integration.status == Status.PAUSED or integration.circuit == Circuit.OPEN:
+        ask = reverse("admin:connections_integration_ask", args=[integration.pk, "resume"])
+        label = "Resume" if integration.status == Status.PAUSED else "Try now"
+        found.append({"link": ask, "label": label, "icon": "play_arrow"})
     if health.failed_items:
         label = f"Retry all ({health.failed_items:,})"
         found.append(_deed(integration, "retry-failed", label, "replay"))
+        chosen = f"?state__exact={State.FAILED}&integration={integration.pk}"
+        since = reverse("admin:delivery_bulkrun_new") + chosen
+        found.append({"link": since, "label": "Recover since …", "icon": "history"})
     if integration.test_ok is False or integration.status == Status.RECONNECT:
         found.append(_deed(integration, "test", "Test again", "network_check"))
     if integration.status == Status.ACTIVE and found:
@@ -97,10 +127,30 @@ def buttons(request: HttpRequest, health: Health) -> list[dict[str, str]]:
     return found
 
 
-def _problem(health: Health, errors: list[Errors]) -> Problem:
+def _ends(organizations: Sequence[int]) -> dict[UUID, Expiry]:
+    """Return the credentials that end soon, by integration."""
+    rows = Organization.objects.filter(pk__in=set(organizations))
+    return {end.integration.pk: end for end in expiries(rows, timedelta(days=WARN_DAYS[0]))}
+
+
+def _renewal(request: HttpRequest, problem: Problem) -> list[dict[str, str]]:
+    """Return the button that leads to the form, for admins, where a credential ends."""
+    role = roles_of(request).get(problem.integration.organization_id)
+    held = problem.integration.status == Status.RECONNECT
+    if problem.expiry is None or held or role is None or not role.covers(Role.ADMIN):
+        return []
+    url = reverse("admin:connections_integration_edit", args=[problem.integration.pk])
+    return [{"link": url, "label": "Renew", "icon": "key", "tone": "primary"}]
+
+
+def _problem(health: Health, errors: list[Errors], expiry: Expiry | None = None) -> Problem:
     integration = health.integration
     problem = Problem(
-        integration, health, errors=errors[:ERRORS_TOLD], more=max(0, len(errors) - ERRORS_TOLD)
+        integration,
+        health,
+        errors=errors[:ERRORS_TOLD],
+        more=max(0, len(errors) - ERRORS_TOLD),
+        expiry=expiry,
     )
     if integration.status == Status.RECONNECT:
         problem.sentence = f"Its credential is refused: {health.sentence}"
@@ -113,6 +163,11 @@ def _problem(health: Health, errors: list[Errors]) -> Problem:
         problem.advice = "It recovers by itself; if it lasts, look at the provider's status page."
     elif integration.test_ok is False:
         problem.sentence = health.sentence
+    if expiry is not None and problem.sentence and integration.status != Status.RECONNECT:
+        problem.advice = f"{problem.advice} Its credential {expiry.words}.".strip()
+    elif expiry is not None and not problem.sentence:
+        problem.sentence = f"Its credential {expiry.words}."
+        problem.advice = "Renew it in time, and nothing stops."
     return problem
 
 
@@ -128,7 +183,7 @@ def _errors(ids: Sequence[UUID]) -> dict[UUID, list[Errors]]:
             text = _sentence(message or "It failed without a message")
             at = finished or made
             # The same but for a number (an id, an amount, seconds) is the same failure.
-            key = (integration, re.sub(r"\d+", "#", text), waiting)
+            key = (integration, _unnumbered(text), waiting)
             groups.setdefault(key, Errors(text, pk, at, at, waiting=waiting)).add(at)
     found: dict[UUID, list[Errors]] = {}
     for (integration, _, _), errors in groups.items():
@@ -136,6 +191,10 @@ def _errors(ids: Sequence[UUID]) -> dict[UUID, list[Errors]]:
     for listed in found.values():
         listed.sort(key=lambda errors: (errors.waiting, -errors.count))
     return found
+
+
+def _unnumbered(text: str) -> str:
+    return re.sub(r"\d+", "#", text)
 
 
 def _sentence(text: str) -> str:
@@ -173,3 +232,25 @@ def _explain(errors: Sequence[Errors]) -> None:
 def _deed(integration: Integration, name: str, label: str, icon: str) -> dict[str, str]:
     url = reverse("admin:connections_integration_do", args=[integration.pk, name])
     return {"url": url, "label": label, "icon": icon}
+
+
+def _acknowledge(request: HttpRequest, integration: Integration) -> Told:
+    """Keep that somebody knows of what is wrong with ``integration`` now."""
+    health = health_of([integration])[0]
+    ends = _ends([integration.organization_id]).get(integration.pk)
+    problem = _problem(health, _errors([integration.pk]).get(integration.pk, []), ends)
+    if not problem.sentence and not problem.errors:
+        return Told("Nothing is wrong with it any more.", url=reverse("admin:index"))
+    Acknowledgement.objects.update_or_create(
+        integration=integration,
+        defaults={
+            "organization_id": integration.organization_id,
+            "cause": problem.cause,
+            "by": str(request.user)[:150],
+            "at": timezone.now(),
+        },
+    )
+    return Told(f"You know of {integration}'s problem: it is quiet until it happens anew.")
+
+
+register_deed(Integration, Deed("acknowledge", "Acknowledge", "done_all", run=_acknowledge, shown=False))

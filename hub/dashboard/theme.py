@@ -29,6 +29,7 @@ NAVIGATION: list[dict[str, Any]] = [
                 badge=f"{ACCESS}.failed_items",
                 badge_variant="danger",
             ),
+            _item("Bulk runs", "dynamic_feed", "delivery_bulkrun_changelist"),
             _item("Log", "receipt_long", "delivery_integrationlog_changelist"),
             _item("Reports", "summarize", "metrics_healthreport_changelist"),
         ],
@@ -52,7 +53,13 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": "Flow",
         "separator": True,
         "items": [
-            _item("Routes", "alt_route", "events_route_changelist"),
+            _item("Flow", "account_tree", "events_route_flow"),
+            _item(
+                "Routes",
+                "alt_route",
+                "events_route_changelist",
+                active=f"{ACCESS}.on_routes",
+            ),
             _item("Mappings", "swap_horiz", "mapping_fieldmapping_changelist"),
             _item("Event types", "label", "events_eventtype_changelist"),
         ],
@@ -64,6 +71,8 @@ NAVIGATION: list[dict[str, Any]] = [
             _item("Records", "contacts", "sync_record_changelist"),
             _item("Syncs", "sync_alt", "sync_sync_changelist"),
             _item("Sync runs", "sync", "sync_syncrun_changelist"),
+            _item("Conflicts", "call_split", "sync_conflict_changelist"),
+            _item("Import and export", "upload_file", "files_fileimport_changelist"),
             _item("Record types", "category", "sync_recordtype_changelist"),
         ],
     },
@@ -73,6 +82,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _item("Endpoints", "webhook", "webhooks_webhookendpoint_changelist"),
             _item("Received", "move_to_inbox", "webhooks_receivedwebhook_changelist"),
+            _item("Outgoing", "send", "webhooks_subscription_changelist"),
         ],
     },
     {
@@ -81,7 +91,10 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _item("Organizations", "domain", "accounts_organization_changelist"),
             _item("Members", "group", "accounts_membership_changelist"),
+            _item("Invitations", "person_add", "identity_invitation_changelist"),
             _item("API keys", "key", "accounts_apikey_changelist"),
+            _item("Audit log", "history", "audit_entry_changelist"),
+            _item("Lock-outs", "lock_clock", "lockouts", permission=f"{ACCESS}.is_superuser"),
             _item("Users", "person", "auth_user_changelist", permission=f"{ACCESS}.is_superuser"),
             _item("Encryption keys", "lock", "encryption_keys", permission=f"{ACCESS}.is_superuser"),
         ],
@@ -121,6 +134,7 @@ UNFOLD = {
             "950": "oklch(25.7% .09 281.288)",
         },
     },
+    "ACCOUNT": {"navigation": "hub.identity.pages.security_links"},
     "COMMAND": {"search_callback": f"{ACCESS}.search", "show_history": True},
     "SIDEBAR": {"show_search": False, "command_search": True, "navigation": f"{ACCESS}.navigation"},
 }

@@ -1,5 +1,10 @@
 // Small behaviours of the hub's pages; everything works without them.
 
+// The hub shows times in the zone of whoever looks; the browser knows which that is.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const secure = location.protocol === "https:" ? "; secure" : "";
+if (zone) document.cookie = `timezone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax${secure}`;
+
 // Buttons with data-copy put a text into the clipboard.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
@@ -83,3 +88,46 @@ document.addEventListener("click", (event) => {
     if (input.dataset.pattern) judge(input, false);
   });
 });
+
+// On a narrow screen a table's rows stand as blocks without their head: each cell says its column.
+const labelCells = (root) =>
+  root.querySelectorAll("table.ic-stackable").forEach((table) => {
+    const heads = [...(table.tHead?.rows[0]?.cells || [])].map((cell) => cell.textContent.trim());
+    [...table.rows].forEach((row) => {
+      if (row.parentElement === table.tHead) return;
+      [...row.cells].slice(1).forEach((cell) => {
+        const head = heads[cell.cellIndex];
+        if (head && !cell.querySelector("input, select, button, .ic-button")) cell.dataset.label = head;
+      });
+    });
+  });
+labelCells(document);
+document.addEventListener("htmx:afterSettle", () => labelCells(document));
+
+// Back to a form as it was left.
+document.addEventListener("click", (event) => event.target.closest("[data-back]") && history.back());
+
+// The pictures of the icon font are words of it; who hears the page shall not hear "account_tree Flow".
+// Where the picture is all that a button has, its word stays: "search" is better than nothing.
+const hideIcons = () =>
+  document.querySelectorAll(".material-symbols-outlined:not([aria-hidden])").forEach((icon) => {
+    const control = icon.closest("a, button");
+    const words = (control?.textContent || "").replace(icon.textContent, "").trim();
+    if (!control || words || control.hasAttribute("aria-label")) icon.setAttribute("aria-hidden", "true");
+  });
+document.addEventListener("DOMContentLoaded", hideIcons);
+document.addEventListener("htmx:afterSettle", hideIcons);
+
+// Two boxes that scroll have the same name for who hears the page; the menu's gets its own.
+window.addEventListener("load", () =>
+  document.querySelector("#nav-sidebar .simplebar-content-wrapper")?.setAttribute("aria-label", "Entries of the menu")
+);
+
+// A column of buttons has no head to read; who hears the page is told what stands there.
+document.addEventListener("DOMContentLoaded", () =>
+  document.querySelectorAll("main thead th").forEach((head) => {
+    if (head.textContent.trim() || head.querySelector("input, [aria-label]")) return;
+    const words = Object.assign(document.createElement("span"), { className: "sr-only", textContent: "What to do" });
+    head.append(words);
+  })
+);

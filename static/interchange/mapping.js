@@ -21,11 +21,18 @@ function mappingEditor() {
   });
 
   return {
+    ...MappingSend,
     rules: data.rules.map(open),
     problems: data.problems,
     values: {},
+    outputs: [],
+    suggestions: {},
     transforms: data.transforms,
-    side: "preview",
+    // The rule that somebody is at, the one that is being dragged, and what is said to a screen reader.
+    root: null,
+    at: null,
+    dragged: null,
+    said: "",
     target: "",
     event: "",
     integration: "",
@@ -38,7 +45,9 @@ function mappingEditor() {
     busy: false,
 
     async init() {
-      this.target = this.$root.dataset.target;
+      // Kept, because $root and $refs know nothing any more once the rule that asked is removed.
+      this.root = this.$root;
+      this.target = this.root.dataset.target;
       await this.load();
       this.$watch("target", () => {
         this.chooseIntegration();
@@ -48,20 +57,24 @@ function mappingEditor() {
     },
     // Events and integrations to try the mapping with: those of its organization.
     async load() {
-      const { sources, mapping } = this.$root.dataset;
+      const { sources, mapping } = this.root.dataset;
       const answer = await fetch(`${sources}?${new URLSearchParams({ organization: this.organization(), mapping })}`);
       if (!answer.ok) return;
       const known = await answer.json();
       this.events = known.events;
       this.integrations = known.integrations;
+      this.maySend = known.may_send;
       // The choices are drawn first, so that the chosen one is there to be shown.
       await this.$nextTick();
       this.event = this.events[0]?.id || "";
       this.chooseIntegration();
       if (this.event) this.run();
     },
+    part(name) {
+      return this.root.querySelector(`[x-ref=${name}]`);
+    },
     organization() {
-      return this.$root.querySelector("[name=organization]")?.value || this.$root.dataset.organization;
+      return this.root.querySelector("[name=organization]")?.value || this.root.dataset.organization;
     },
     groups() {
       const names = [...new Set(this.events.map((entry) => entry.group))];
@@ -87,6 +100,31 @@ function mappingEditor() {
     missing() {
       return this.fields().filter((field) => field.required && !field.depth && !this.filled(field.name));
     },
+    outputOf(name) {
+      return this.outputs.find((entry) => entry.field === name && entry.change !== "gone");
+    },
+    used(path) {
+      return this.rules.some((rule) => rule.source === path);
+    },
+    // A part of the event goes into the rule that somebody is at, if that has no source yet; else into a new one.
+    take(path) {
+      const rule = this.rules.find((entry) => entry.uid === this.at && !entry.source.trim());
+      if (rule) rule.source = path;
+      else this.rules.push(open({ source: path }));
+      this.focus(`target${(rule || this.rules.at(-1)).uid}`);
+      this.later();
+    },
+    // Takes a suggestion: into the rule that has this field and no source, else as a new rule.
+    use(name) {
+      const rule = this.rules.find((entry) => entry.target === name && !entry.source.trim());
+      const required = this.fields().some((field) => field.name === name && field.required);
+      const { source } = this.suggestions[name];
+      if (rule) rule.source = source;
+      else this.rules.push(open({ target: name, source, required }));
+      delete this.suggestions[name];
+      this.focus(`source${(rule || this.rules.at(-1)).uid}`);
+      this.later();
+    },
     labelOf: (name) => catalogue[name]?.label || name,
     helpOf: (name) => catalogue[name]?.help || "Interchange does not know this step.",
     optionsOf: (name) => MappingOptions.describe(catalogue[name]),
@@ -110,6 +148,35 @@ function mappingEditor() {
       this.rules.splice(index + by, 0, rule);
       const last = index + by === 0 || index + by === this.rules.length - 1;
       this.focus(last ? `source${rule.uid}` : `${by < 0 ? "up" : "down"}${rule.uid}`);
+      this.said = `Rule moved to place ${index + by + 1} of ${this.rules.length}.`;
+      this.later();
+    },
+    // Alt and an arrow move the rule that one is in, and stay in the same input.
+    shift(index, by) {
+      if (index + by < 0 || index + by >= this.rules.length) return;
+      const { id } = document.activeElement;
+      this.move(index, by);
+      this.focus(id);
+    },
+    grab(rule, event) {
+      this.dragged = rule.uid;
+      event.dataTransfer.effectAllowed = "move";
+      event.dataTransfer.setData("text/plain", rule.target);
+      event.dataTransfer.setDragImage(event.target.closest(".ic-rule"), 16, 16);
+    },
+    // The dragged rule takes the place of the one it is over, once the pointer is past its middle.
+    over(index, event) {
+      const from = this.rules.findIndex((rule) => rule.uid === this.dragged);
+      if (from < 0 || from === index) return;
+      const { top, height } = event.currentTarget.getBoundingClientRect();
+      const below = event.clientY > top + height / 2;
+      if (below !== from < index) return;
+      this.rules.splice(index, 0, ...this.rules.splice(from, 1));
+      this.changed = true;
+    },
+    drop() {
+      if (this.dragged === null) return;
+      this.dragged = null;
       this.later();
     },
     addStep(rule, name) {
@@ -143,7 +210,7 @@ function mappingEditor() {
     },
     prepare() {
       clearTimeout(this.timer);
-      this.$refs.rules.value = JSON.stringify(this.plain());
+      this.part("rules").value = JSON.stringify(this.plain());
       this.changed = false;
     },
     later() {
@@ -151,30 +218,36 @@ function mappingEditor() {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.run(), 400);
     },
-    async run() {
-      // A page that is being left has no editor any more.
-      if (!this.$root) return;
-      const turn = ++asked;
-      const { target, integration, event, pasted } = this;
-      const body = { organization: this.organization(), target, integration, event, pasted, rules: this.plain() };
+    post(address, body) {
       const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
-      this.busy = true;
-      const answer = await fetch(this.$root.dataset.preview, {
+      return fetch(address, {
         method: "POST",
         headers: { "Content-Type": "application/json", "X-CSRFToken": token },
         body: JSON.stringify(body),
       }).catch(() => null);
+    },
+    async run() {
+      // A page that is being left has no editor any more.
+      if (!this.root.isConnected) return;
+      const turn = ++asked;
+      const { target, integration, event, pasted } = this;
+      const { mapping } = this.root.dataset;
+      const body = { organization: this.organization(), mapping, target, integration, event, pasted, rules: this.plain() };
+      this.busy = true;
+      const answer = await this.post(this.root.dataset.preview, body);
       // An answer that a later question has overtaken is of no use.
       if (turn !== asked) return;
       this.busy = false;
       if (!answer?.ok) {
-        this.$refs.result.textContent = "The preview did not work. Reload the page and try again.";
+        this.part("result").textContent = "The preview did not work. Reload the page and try again.";
         return;
       }
       const shown = await answer.json();
-      this.$refs.result.innerHTML = shown.html;
+      this.part("result").innerHTML = shown.html;
       this.problems = shown.problems;
       this.values = shown.values;
+      this.outputs = shown.outputs;
+      this.suggestions = shown.suggestions;
       if (shown.paths.length) this.paths = shown.paths;
     },
   };

@@ -5,12 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
 
+from hub.accounts.access import organizations_for
+from hub.connections.lost import affected, loss
 from hub.dashboard.crumbs import trail
 from hub.lib import html
+from hub.lib.curl import curl
 from integrations.base.provider import Provider
 from integrations.base.registry import get_provider
 
@@ -23,6 +27,7 @@ _CODE = re.compile(r"`+([^`]+)`+")
 register.filter("pretty", html.pretty)
 register.filter("pairs", html.pairs)
 register.filter("tone", html.tone_of)
+register.filter("curl", curl)
 
 
 @register.filter
@@ -53,7 +58,9 @@ def moment_full(value: datetime | None, empty: str = "–") -> SafeString:
 def markdown(text: str) -> SafeString:
     """Markdown as HTML; raw HTML in it stays text, links open beside the form."""
     rendered = _MARKDOWN.render(text or "")
-    return SafeString(rendered.replace("<a href=", '<a target="_blank" rel="noopener" href='))
+    # Rendered with html off: what was HTML in the text is escaped (tests/security/test_injection.py).
+    linked = rendered.replace("<a href=", '<a target="_blank" rel="noopener" href=')
+    return SafeString(linked)  # nosec B703
 
 
 @register.filter
@@ -83,6 +90,17 @@ def logo(slug: str, size: str = "") -> SafeString:
     provider = _provider(slug)
     name = provider.name if provider else slug
     return html.logo(name, provider.colour if provider else "#5b6472", size)
+
+
+@register.inclusion_tag("parts/lost_keys.html", takes_context=True)
+def lost_keys(context: Any) -> dict[str, Any]:
+    """What every page says while a key is declared lost: what waits for whoever looks; else nothing."""
+    request = context.get("request")
+    if not settings.HUB.lost_keys or request is None or not request.user.is_authenticated:
+        return {}
+    mine = organizations_for(request.user)
+    found = loss() if request.user.is_superuser else None
+    return {"waiting": affected().filter(organization__in=mine).count(), "loss": found}
 
 
 @register.filter

@@ -44,6 +44,7 @@ def test_every_provider_has_a_guided_form(admin: Client, slug: str) -> None:
 
 def test_connect_saves_tests_and_goes_to_the_page(admin: Client, door: Door) -> None:
     door.answer("GET", "/v1/balance", json={"object": "balance", "available": []})
+    door.answer("GET", "/v1/account", json={"id": "acct_1", "object": "account"})
     answer = admin.post(
         connect_url(), {"name": "Stripe, Europe", "f_api_key": KEY, "quick_tries": 3, **LIMITS}
     )
@@ -78,6 +79,7 @@ def test_a_malformed_key_is_named_and_never_echoed(admin: Client) -> None:
 
 def test_leaving_a_secret_empty_keeps_it(admin: Client, door: Door) -> None:
     door.answer("GET", "/v1/balance", json={"object": "balance"})
+    door.answer("GET", "/v1/account", json={"id": "acct_1", "object": "account"})
     admin.post(connect_url(), {"name": "Stripe", "f_api_key": KEY, **LIMITS})
     integration = Integration.objects.get()
     edit = reverse("admin:connections_integration_edit", args=[integration.pk])
@@ -89,6 +91,7 @@ def test_leaving_a_secret_empty_keeps_it(admin: Client, door: Door) -> None:
 
 def test_waits_are_written_as_people_write_them(admin: Client, door: Door) -> None:
     door.answer("GET", "/v1/balance", json={"object": "balance"})
+    door.answer("GET", "/v1/account", json={"id": "acct_1", "object": "account"})
     admin.post(connect_url(), {"name": "Stripe", "f_api_key": KEY, **LIMITS, "schedule": "30s, 5m 2h"})
     assert Integration.objects.get().schedule == [30, 300, 7200]
     wrong = admin.post(connect_url(), {"name": "Two", "f_api_key": KEY, **LIMITS, "schedule": "soon"})

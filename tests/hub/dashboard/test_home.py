@@ -114,3 +114,12 @@ def test_pausing_by_hand_is_logged_with_the_name(world: World) -> None:
     client.post(world.deed("integration", "pause"))
     entry = IntegrationLog.objects.filter(kind=LogKind.STATE).get()
     assert entry.message == f"Paused by {world.users['operator']}: its queue waits."
+
+
+def test_the_verdict_names_what_is_paused(world: World) -> None:
+    integration = world.rows["integration"]
+    world.rows["item"].delete()
+    make.QueueItemFactory(integration=integration)
+    integration.pause("Paused by Ann.")
+    text = text_of(world.client("operator"))
+    assert "Stripe Europe is paused: what it should get waits, and nothing is lost." in text

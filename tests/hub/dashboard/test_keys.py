@@ -25,7 +25,7 @@ def test_superusers_see_the_keys_and_re_encrypt(monkeypatch: pytest.MonkeyPatch)
     assert "connections.Credential.secrets" in page.text
     assert former not in page.text
     done = client.post(reverse("admin:encryption_keys"), follow=True)
-    assert "Everything is encrypted with the first key." in done.text
+    assert "Everything is encrypted with the first key, and was opened to prove it." in done.text
     assert "Removable" in done.text
 
 

@@ -13,6 +13,8 @@ LISTS = [
     "accounts_organization_changelist",
     "accounts_membership_changelist",
     "accounts_apikey_changelist",
+    "identity_invitation_changelist",
+    "audit_entry_changelist",
     "connections_integration_changelist",
     "delivery_queueitem_changelist",
     "delivery_integrationlog_changelist",
@@ -23,6 +25,12 @@ LISTS = [
     "metrics_healthreport_changelist",
     "webhooks_webhookendpoint_changelist",
     "webhooks_receivedwebhook_changelist",
+    "files_fileimport_changelist",
+    "files_importmapping_changelist",
+    "files_export",
+    "quality_qualityrule_changelist",
+    "quality_drift_changelist",
+    "sync_record_changelist",
 ]
 ROWS = [
     "organization",
@@ -38,6 +46,14 @@ ROWS = [
     "received",
     "key",
     "membership",
+    "record_type",
+    "record",
+    "import",
+    "import_mapping",
+    "rule",
+    "drift",
+    "invitation",
+    "change",
 ]
 FORMS = [
     "connections_connect",
@@ -46,7 +62,7 @@ FORMS = [
     "mapping_fieldmapping_add",
     "webhooks_webhookendpoint_add",
     "accounts_apikey_add",
-    "accounts_membership_add",
+    "identity_invitation_add",
 ]
 
 

@@ -8,7 +8,13 @@ from django.test import Client
 from django.urls import reverse
 
 from hub.accounts.models import APIKey, Organization, Role
+from hub.audit.models import Entry
 from hub.delivery.models import QueueItem, State
+from hub.files.columns import shape
+from hub.files.models import ImportMapping
+from hub.identity.invitations import invite
+from hub.quality.models import Drift, QualityRule
+from hub.sync.models import ExternalLink
 from tests import factories as make
 
 #: Planted wherever a secret is kept; no page may show it.
@@ -93,6 +99,9 @@ def build() -> World:
         "received": make.ReceivedWebhookFactory(endpoint=endpoint, events=[str(event.pk)]),
         "key": key,
         "report": make.HealthReportFactory(organization=organization),
+        **records(organization, integration),
+        "subscription": make.subscription(organization)[0],
+        "bulk_run": make.BulkRunFactory(organization=organization),
     }
     world = World(organization, rows)
     for role in Role:
@@ -102,7 +111,34 @@ def build() -> World:
             user=world.users[role.value], organization=organization, role=role
         )
     rows["membership"] = membership
+    rows["invitation"] = invite(
+        organization, f"guest@{organization.slug}.example.com", Role.VIEWER, None
+    ).invitation
+    rows["change"] = Entry.objects.filter(organization=organization).latest("pk")
     return world
+
+
+def records(organization: Organization, integration: Any) -> dict[str, Any]:
+    """A record that the integration has, and a file that waits for its columns."""
+    kind = make.RecordTypeFactory(organization=organization)
+    record = make.RecordFactory(type=kind)
+    link = {"record": record, "integration": integration, "read": {"id": "1", "name": "Ann"}}
+    ExternalLink.objects.create(**link, read_at=record.changed_at)
+    file = make.FileImportFactory(type=kind)
+    columns = [{"column": "id", "field": "id", "kind": "text"}]
+    mapping = ImportMapping.objects.create(
+        organization=organization, type=kind, name="Clients", columns=columns, shape=shape(["id"])
+    )
+    rule = QualityRule.objects.create(type=kind, field="name", kind="required")
+    drift = Drift.objects.create(
+        organization=organization,
+        integration=integration,
+        source="customers",
+        changes=[{"field": "plan", "what": "new", "before": "empty", "after": "text"}],
+        found_at=record.changed_at,
+    )
+    made = {"record_type": kind, "record": record, "import": file, "import_mapping": mapping}
+    return {**made, "rule": rule, "drift": drift}
 
 
 def pending(world: World) -> QueueItem:

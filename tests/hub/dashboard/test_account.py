@@ -1,0 +1,107 @@
+"""Another account is asked about before anything changes."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from hub.accounts.models import Membership, Role
+from hub.connections.models import Credential, Integration, PendingSwitch
+from tests import factories as make
+from tests.conftest import Door
+from tests.hub.dashboard.test_connect import LIMITS
+
+pytestmark = pytest.mark.django_db
+OLD, NEW = "xoxb-000000000000-old", "xoxb-000000000000-new"
+
+
+@pytest.fixture
+def membership() -> Membership:
+    return make.MembershipFactory()
+
+
+@pytest.fixture
+def row(membership: Membership) -> Integration:
+    """A Slack of team T1."""
+    return make.IntegrationFactory(
+        organization=membership.organization,
+        provider_slug="slack",
+        auth_key="bot",
+        name="Slack",
+        slug="slack",
+        account_label="Acme",
+        account_id="T1",
+        credential__secrets={"bot_token": OLD},
+    )
+
+
+@pytest.fixture
+def client(membership: Membership) -> Client:
+    browser = Client()
+    browser.force_login(membership.user)
+    return browser
+
+
+def enter(client: Client, row: Integration, door: Door, team: str, name: str = "Other Ltd") -> str:
+    door.answer("POST", "/api/auth.test", json={"ok": True, "team": name, "team_id": team})
+    edit = reverse("admin:connections_integration_edit", args=[row.pk])
+    data = {"name": "Slack", "slug": "slack", "auth_key": "bot", "f_bot_token": NEW, **LIMITS}
+    return str(client.post(edit, data)["Location"])
+
+
+def kept(row: Integration) -> str:
+    return str(Credential.objects.get(integration=row).secrets["bot_token"])
+
+
+def question(row: Integration) -> str:
+    return reverse("admin:connections_integration_account", args=[row.pk])
+
+
+def test_the_same_account_under_another_name_is_not_asked_about(
+    client: Client, row: Integration, door: Door
+) -> None:
+    assert enter(client, row, door, "T1", "Acme, renamed") != question(row)
+    assert kept(row) == NEW
+
+
+def test_another_account_waits_for_an_answer_and_nothing_changes(
+    client: Client, row: Integration, door: Door
+) -> None:
+    make.QueueItemFactory(integration=row)
+    assert enter(client, row, door, "T2") == question(row)
+    assert kept(row) == OLD
+    assert NEW not in str(list(PendingSwitch.objects.values()))
+    text = client.get(question(row)).text
+    assert "This is another account: Other Ltd, not Acme." in text
+    assert "Its queue holds 1 delivery for it" in text
+    assert NEW not in text
+    answer = client.post(question(row), {"answer": "keep"}, follow=True).text
+    assert "stays with Acme. Nothing was changed." in answer
+    assert kept(row) == OLD
+    assert not PendingSwitch.objects.exists()
+
+
+def test_a_yes_moves_it(client: Client, row: Integration, door: Door) -> None:
+    enter(client, row, door, "T2")
+    text = client.post(question(row), {"answer": "switch"}, follow=True).text
+    assert "Connected." in text
+    row.refresh_from_db()
+    assert (row.account_label, row.account_id, kept(row)) == ("Other Ltd", "T2", NEW)
+    assert "moved it to another account: Other Ltd." in text
+
+
+def test_an_answer_that_came_too_late_changes_nothing(client: Client, row: Integration, door: Door) -> None:
+    enter(client, row, door, "T2")
+    PendingSwitch.objects.update(expires_at=timezone.now())
+    text = client.post(question(row), {"answer": "switch"}, follow=True).text
+    assert "No other account waits" in text
+    assert kept(row) == OLD
+
+
+def test_only_who_entered_it_answers(client: Client, row: Integration, door: Door) -> None:
+    enter(client, row, door, "T2")
+    for role in (Role.OPERATOR, Role.ADMIN):
+        other = Client()
+        other.force_login(make.MembershipFactory(organization=row.organization, role=role).user)
+        assert other.post(question(row), {"answer": "switch"}).status_code in (302, 403)
+    assert kept(row) == OLD
