@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
 
 from hub.dashboard.theme import UNFOLD as UNFOLD
+from hub.identity import options as sign_in
+from hub.lib.databases import replica, tuned
+from hub.lib.keyfiles import encryption_keys, secret_key
 from hub.lib.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -24,13 +26,15 @@ class HubSettings:
     url: str
     #: Base64url keys of 32 bytes: the first encrypts, all decrypt.
     encryption_keys: tuple[str, ...]
+    #: Ids of keys that are gone for good: what they encrypted counts as never entered.
+    lost_keys: tuple[str, ...]
     #: Celery's broker; empty: embedded, the supervisor runs the worker.
     broker_url: str
     #: Redis for rate limits and webhook throttling shared by several machines; empty: in memory.
     redis_url: str
     #: Address of the built-in sandbox.
     sandbox_url: str
-    #: Threads of one worker process.
+    #: Threads of one worker process; three times as many more may wait for slow providers.
     worker_threads: int
     #: Queue items a worker claims at once, over all integrations.
     claim_size: int
@@ -40,6 +44,8 @@ class HubSettings:
     retention_days: int
     #: Bytes that one call to a webhook endpoint may bring.
     webhook_max_bytes: int
+    #: Seconds after which a body that comes in slowly is cut off (``hub/lib/slow_bodies.py``).
+    body_seconds: float
     #: Calls to the API that one key may make in a minute; a batch of events is one call.
     api_rate_per_minute: int
     #: Addresses of the proxies in front of the hub whose X-Forwarded-For is believed.
@@ -61,29 +67,13 @@ class HubSettings:
         return not self.broker_url
 
 
-def _encryption_keys(home: Path) -> tuple[str, ...]:
-    keys = tuple(key.strip() for key in env.list("HUB_ENCRYPTION_KEYS", default=[]) if key.strip())
-    key_file = home / "encryption.key"
-    if keys or not key_file.exists():
-        return keys
-    return tuple(key_file.read_text().split())
-
-
-def _secret_key(home: Path) -> str:
-    key_file = home / "secret.key"
-    from_file = key_file.read_text().strip() if key_file.exists() else ""
-    key: str = env.str("HUB_SECRET_KEY", default=from_file)
-    if not key and not DEBUG:
-        raise ImproperlyConfigured("HUB_SECRET_KEY is not set; 'make run' makes one, production must set it.")
-    return key or "only-for-development"
-
-
 HOME = Path(env.str("HUB_HOME", default=str(BASE_DIR / "var")))
 DEBUG = env.bool("HUB_DEBUG", default=False)
 HUB = HubSettings(
     home=HOME,
     url=env.str("HUB_URL", default="http://localhost:8000").rstrip("/"),
-    encryption_keys=_encryption_keys(HOME),
+    encryption_keys=encryption_keys(HOME, env.list("HUB_ENCRYPTION_KEYS", default=[])),
+    lost_keys=tuple(each.strip() for each in env.list("HUB_LOST_KEYS", default=[]) if each.strip()),
     broker_url=env.str("HUB_BROKER_URL", default=""),
     redis_url=env.str("HUB_REDIS_URL", default=""),
     sandbox_url=env.str("HUB_SANDBOX_URL", default="http://127.0.0.1:8009").rstrip("/"),
@@ -92,6 +82,7 @@ HUB = HubSettings(
     lease_seconds=env.int("HUB_LEASE_SECONDS", default=90),
     retention_days=env.int("HUB_RETENTION_DAYS", default=90),
     webhook_max_bytes=env.int("HUB_WEBHOOK_MAX_BYTES", default=1024 * 1024),
+    body_seconds=env.float("HUB_BODY_SECONDS", default=20.0),
     api_rate_per_minute=env.int("HUB_API_RATE_PER_MINUTE", default=120_000),
     trusted_proxies=tuple(env.list("HUB_TRUSTED_PROXIES", default=[])),
     sends_mail=bool(env.str("HUB_EMAIL_URL", default="")),
@@ -100,10 +91,10 @@ HUB = HubSettings(
     demo=env.bool("HUB_DEMO", default=True),
     wake_socket=HOME / "wake.sock",
 )
-SECRET_KEY = _secret_key(HOME)
+SIGN_IN = sign_in.read(env)
+SECRET_KEY = secret_key(HOME, env.str("HUB_SECRET_KEY", default=""), DEBUG)
 ALLOWED_HOSTS = env.list("HUB_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = [HUB.url]
-
 INSTALLED_APPS = [
     "hub.dashboard.apps.DashboardConfig",
     "unfold.apps.BasicAppConfig",
@@ -120,15 +111,18 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
+    *sign_in.APPS,
     "hub.accounts",
+    "hub.identity",
     "hub.connections",
     "hub.mapping",
     "hub.delivery",
     "hub.events",
     "webhooks",
     "hub.metrics",
-    "hub.sync",
+    *("hub.sync", "hub.files", "hub.quality"),
     "hub.config",
+    "hub.audit",
     "hub.api",
 ]
 MIDDLEWARE = [
@@ -143,6 +137,9 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "hub.audit.middleware.ActorMiddleware",
+    "hub.lib.zone.ZoneMiddleware",
 ]
 ROOT_URLCONF = "hub.urls"
 WSGI_APPLICATION = "hub.wsgi.application"
@@ -156,41 +153,27 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "hub.identity.pages.frame",
             ],
         },
     },
 ]
 
-DATABASES = {"default": env.db_url("HUB_DATABASE_URL", default=f"sqlite:///{HOME / 'hub.sqlite3'}")}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = {
-        # Every writing transaction takes the write lock at its start, so that none fails half way.
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        # FULL: what is committed survives a power cut. Accepted means durable.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;",
-    }
-else:
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-# Also with SQLite: opening and closing a database in WAL mode costs more than most requests.
-DATABASES["default"]["CONN_MAX_AGE"] = 600
+DATABASES = {"default": tuned(env.db_url("HUB_DATABASE_URL", default=f"sqlite:///{HOME / 'hub.sqlite3'}"))}
 
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
-]
-LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HUB.url.startswith("https://")
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+# A copy for the admin's long lists: see hub.lib.replica.
+if _READ_URL := env.str("HUB_READ_DATABASE_URL", default=""):
+    DATABASES["replica"] = replica(env.db_url_config(_READ_URL))
+    DATABASE_ROUTERS = ["hub.lib.replica.ReplicaRouter"]
+
+globals().update(sign_in.settings_of(SIGN_IN, HUB.url, HUB.redis_url))
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SECURE_HSTS_SECONDS = 31_536_000 if HUB.url.startswith("https://") else 0
 # TLS ends before the hub, where plain HTTP is redirected as well (W008). What holds for the domain's
-# other hosts is not for the hub to say (W005, W021).
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
+# other hosts is not for the hub to say (W005, W021). A lock-out is told by the form itself (axes.W002).
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021", "axes.W002"]
 
 # For example smtp+tls://user:password@mail.example.com:587; a password's odd signs percent-encoded.
 _MAIL = env.email_url("HUB_EMAIL_URL", default="dummymail://")
@@ -200,7 +183,6 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL.get("EMAIL_USE_TLS", False), _MAIL.get("EMA
 EMAIL_FILE_PATH, EMAIL_TIMEOUT = _MAIL["EMAIL_FILE_PATH"], 20
 DEFAULT_FROM_EMAIL = env.str("HUB_EMAIL_FROM", default="Interchange <interchange@localhost>")
 
-USE_TZ = True
 TIME_ZONE = env.str("HUB_TIME_ZONE", default="UTC")
 LANGUAGE_CODE = "en-gb"
 STATIC_URL = "static/"
@@ -210,10 +192,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 CELERY_BROKER_URL = HUB.broker_url or "memory://"
-CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_IGNORE_RESULT = CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -224,7 +205,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["hub.api.authentication.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "hub.api.openapi.HubSchema",
     "EXCEPTION_HANDLER": "hub.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
@@ -232,6 +213,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Interchange",
     "DESCRIPTION": "Send events, follow their story, and watch the integrations they travel to.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     # No badge of a validator elsewhere: the page loads nothing from other hosts.

@@ -12,6 +12,8 @@ User = AbstractBaseUser | AnonymousUser
 
 #: The session's entry for the organization that somebody looks at; none: all of them.
 CHOSEN = "organization"
+#: Where a request keeps what ``roles_of`` found.
+_ROLES = "_roles_by_organization"
 
 
 def role_in(user: User, organization: Organization | None) -> Role | None:
@@ -43,10 +45,47 @@ def shown_organizations(request: HttpRequest) -> QuerySet[Organization]:
     return mine.filter(pk=chosen) if chosen and mine.filter(pk=chosen).exists() else mine
 
 
+def roles_of(request: HttpRequest) -> dict[int, Role]:
+    """Return the user's role by organization id, read once per request: a page asks a hundred times."""
+    kept: dict[int, Role] | None = getattr(request, _ROLES, None)
+    if kept is None:
+        kept = _roles(request.user)
+        setattr(request, _ROLES, kept)
+    return kept
+
+
+def has_role(request: HttpRequest, needed: Role = Role.VIEWER) -> bool:
+    """Whether the user has at least ``needed`` in any organization."""
+    return any(role.covers(needed) for role in roles_of(request).values())
+
+
+def _roles(user: User) -> dict[int, Role]:
+    if not user.is_authenticated or not getattr(user, "is_active", False):
+        return {}
+    if getattr(user, "is_superuser", False):
+        return dict.fromkeys(Organization.objects.values_list("pk", flat=True), Role.ADMIN)
+    rows = Membership.objects.filter(user_id=user.pk).values_list("organization_id", "role")
+    return {organization: Role(role) for organization, role in rows}
+
+
 def may(user: User, organization: Organization | None, needed: Role) -> bool:
     """Whether the user has at least ``needed`` in ``organization``."""
     role = role_in(user, organization)
     return role is not None and role.covers(needed)
+
+
+def may_enter(user: User) -> bool:
+    """Whether the user may open the admin at all: active members of any organization, and superusers."""
+    return bool(getattr(user, "is_active", False)) and (
+        getattr(user, "is_superuser", False) or organizations_for(user).exists()
+    )
+
+
+def listed(model: type[Model]) -> QuerySet[Any]:
+    """Return the rows that lists and choices offer: all, unless the model's manager has ``listed``."""
+    manager: Any = model._default_manager
+    rows: QuerySet[Any] = manager.listed() if hasattr(manager, "listed") else manager.all()
+    return rows
 
 
 class OrganizationScoped:
@@ -71,7 +110,7 @@ class OrganizationScoped:
         return found
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return organizations_for(request.user).exists()
+        return has_role(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self._allowed(request, obj, Role.VIEWER)
@@ -96,10 +135,11 @@ class OrganizationScoped:
         if model is Organization:
             kwargs["queryset"] = mine
         elif any(field.name == "organization" for field in model._meta.get_fields()):
-            kwargs["queryset"] = model._default_manager.filter(organization__in=mine)
+            kwargs["queryset"] = listed(model).filter(organization__in=mine)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
 
     def _allowed(self, request: HttpRequest, obj: Model | None, needed: Role) -> bool:
         if obj is not None and obj.pk:
-            return may(request.user, self.organization_of(obj), needed)
-        return organizations_for(request.user, needed).exists()
+            role = roles_of(request).get(self.organization_of(obj).pk)
+            return role is not None and role.covers(needed)
+        return has_role(request, needed)

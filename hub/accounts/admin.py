@@ -3,6 +3,7 @@
 import secrets
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -19,7 +20,11 @@ from hub.accounts.access import organizations_for
 from hub.accounts.forms import APIKeyForm, MemberForm
 from hub.accounts.models import APIKey, Membership, Organization, Role, Scope
 from hub.accounts.pages import Deed, HubAdmin, Told
+from hub.accounts.quotas import standings
+from hub.accounts.retention import Kept
 from hub.lib.html import badge, moment, state_badge
+
+QUOTAS = ("events_per_day", "events_per_month", "deliveries_per_second")
 
 admin.site.unregister(Group)
 admin.site.unregister(User)
@@ -32,7 +37,11 @@ class OrganizationAdmin(HubAdmin):
     list_display = ("name", "slug", "members", "shown_created")
     page_template = "accounts/organization.html"
     search_fields = ("name", "slug")
-    fields = ("name", "slug")
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "requires_two_factors")}),
+        ("How long things are kept", {"fields": tuple(kind.value for kind in Kept)}),
+        ("Quotas (set by superusers)", {"fields": QUOTAS}),
+    )
     prepopulated_fields = {"slug": ("name",)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
@@ -50,10 +59,16 @@ class OrganizationAdmin(HubAdmin):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else self.prepopulated_fields
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # A quota is what the hub grants a tenant, not what the tenant grants itself.
+        return () if getattr(request.user, "is_superuser", False) else QUOTAS
+
     def page_context(self, request: HttpRequest, row: Organization) -> dict[str, Any]:
         return {
             "memberships": row.memberships.select_related("user").order_by("user__username"),
             "edit_url": self.url("edit", row.pk),
+            "retention": [_kept(row, kind) for kind in Kept],
+            "standings": standings(row, timezone.now()),
         }
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
@@ -74,6 +89,7 @@ class MembershipAdmin(HubAdmin):
     """Who belongs to an organization, and what they may do."""
 
     list_display = ("shown_user", "shown_role", "organization", "shown_created")
+    page_template = "accounts/member.html"
     list_select_related = ("user", "organization")
     search_fields = ("user__username", "user__email")
     list_filter = ("role",)
@@ -92,7 +108,32 @@ class MembershipAdmin(HubAdmin):
     def get_list_display(self, request: HttpRequest) -> list[str] | tuple[str, ...]:
         return self.list_display
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Admins invite; who runs the whole hub may also make accounts."""
+        return bool(getattr(request.user, "is_superuser", False))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (obj and last_admin(obj))
+
+    def page_context(self, request: HttpRequest, row: Membership) -> dict[str, Any]:
+        kept = last_admin(row)
+        return {
+            "edit_url": self.url("edit", row.pk),
+            "remove_url": "" if kept else self.url("delete", row.pk),
+            "kept": kept,
+        }
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        self.message_user(request, f"{obj.user} is {obj.role} now.")
+        return HttpResponseRedirect(self.url("change", obj.pk))
+
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        if change and obj.role != Role.ADMIN and last_admin(Membership.objects.get(pk=obj.pk)):
+            obj.role = Role.ADMIN
+            self.message_user(
+                request, "An organization needs an admin: make somebody else one first.", messages.ERROR
+            )
+            return
         if not change:
             obj.user = form.account or self._new_account(request, form.cleaned_data["person"].strip())
         super().save_model(request, obj, form, change)
@@ -120,7 +161,7 @@ class MembershipAdmin(HubAdmin):
 
 @admin.register(APIKey)
 class APIKeyAdmin(HubAdmin):
-    """Keys of applications: made here, shown once, revoked here; never changed."""
+    """Keys of applications: made here, shown once, revoked here; the key itself never changes."""
 
     form = APIKeyForm
     empty_words = "An API key lets one of your applications send events to the hub."
@@ -150,11 +191,15 @@ class APIKeyAdmin(HubAdmin):
     def save_model(self, request: HttpRequest, obj: APIKey, form: Any, change: bool) -> None:
         """Issue the key; ``response_add`` shows it, nobody can later."""
         data = form.cleaned_data
+        if change:
+            obj.save()
+            return
         made, key_text = APIKey.issue(
             data["organization"],
             data["name"],
             data["scopes"],
             expires_at=data["expires_at"],
+            allowed_networks=data["allowed_networks"] or None,
             created_by=request.user,
         )
         obj.pk, obj.prefix, obj.digest = made.pk, made.prefix, made.digest
@@ -175,8 +220,16 @@ class APIKeyAdmin(HubAdmin):
         response["Cache-Control"] = "no-store"
         return response
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        fields = ("name", "scopes", "expires_at", "allowed_networks")
+        return fields if obj else ("organization", *fields)
+
     def page_context(self, request: HttpRequest, row: APIKey) -> dict[str, Any]:
-        return {"scopes": _scopes(row)}
+        return {"scopes": _scopes(row), "edit_url": "" if row.revoked_at else self.url("edit", row.pk)}
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        self.message_user(request, f"{obj.name} is saved.")
+        return HttpResponseRedirect(self.url("change", obj.pk))
 
     def do_revoke(self, request: HttpRequest, key: APIKey) -> Told:
         """Make the key useless."""
@@ -217,6 +270,26 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return bool(getattr(request.user, "is_superuser", False))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes the account they work with."""
+        return super().has_delete_permission(request, obj) and (obj is None or obj.pk != request.user.pk)
+
+
+def _kept(row: Organization, kind: Kept) -> tuple[str, str]:
+    """Return what is kept and for how long, in words."""
+    what = kind.value.replace("_", " ").capitalize()
+    if days := getattr(row, kind.value):
+        return what, f"{days} days"
+    if kind == Kept.CONTENTS:
+        return what, "as long as what holds them"
+    return what, f"{settings.HUB.retention_days} days, as everywhere in this hub"
+
+
+def last_admin(member: Membership) -> bool:
+    """Whether nobody else is admin of the member's organization."""
+    others = Membership.objects.filter(organization_id=member.organization_id, role=Role.ADMIN)
+    return member.role == Role.ADMIN and not others.exclude(pk=member.pk).exists()
 
 
 def key_state(key: APIKey) -> str:

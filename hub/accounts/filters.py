@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 
-from hub.accounts.access import organizations_for
+from hub.accounts.access import listed, organizations_for
 
 
 class ScopedFilter(DropdownFilter):
@@ -15,13 +16,16 @@ class ScopedFilter(DropdownFilter):
     model: type[Model]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        rows = self.model._default_manager.filter(organization__in=organizations_for(request.user))
+        rows = listed(self.model).filter(organization__in=organizations_for(request.user))
         return [(str(row.pk), str(row)) for row in rows]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow to the chosen row, also to one that is not offered: ``queryset`` is the user's own."""
         value = self.value()
-        known = {str(key) for key, _ in self.lookup_choices}
-        return queryset.filter(**{self.parameter_name: value}) if value in known else queryset
+        try:
+            return queryset.filter(**{self.parameter_name: value}) if value else queryset
+        except (ValidationError, ValueError):
+            return queryset
 
 
 class TextChoicesFilter(DropdownFilter):

@@ -1,18 +1,61 @@
 """Forms of the people pages."""
 
+import ipaddress
 from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models import Q
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from hub.accounts.models import APIKey, Membership, Scope
 
+MOST_NETWORKS = 100
+
+
+class NetworksField(forms.CharField):
+    """Addresses and networks, one a line; the value is a list in CIDR notation, empty for anywhere."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        lines = [part.strip() for part in str(value or "").replace(",", "\n").splitlines() if part.strip()]
+        found = []
+        for line in lines:
+            try:
+                found.append(str(ipaddress.ip_network(line, strict=False)))
+            except ValueError:
+                raise ValidationError(
+                    f"“{line}” is no address or network. Write 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32."
+                ) from None
+        if len(found) > MOST_NETWORKS:
+            raise ValidationError(f"At most {MOST_NETWORKS} networks; join neighbours to a larger one.")
+        return found
+
+    def validate(self, value: Any) -> None:
+        """Nothing beyond what was read."""
+
+    def run_validators(self, value: Any) -> None:
+        """A list has no length of characters."""
+
 
 class APIKeyForm(forms.ModelForm):
-    """A new key: what it is for and what it may do."""
+    """A key: what it is for, what it may do, until when and from where."""
+
+    allowed_networks = NetworksField(
+        required=False,
+        label="Only from these networks",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "placeholder": "203.0.113.7\n10.0.0.0/8"}),
+        help_text="One address or network (IPv4 or IPv6) a line. Empty: from anywhere.",
+    )
 
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices,
@@ -23,7 +66,13 @@ class APIKeyForm(forms.ModelForm):
 
     class Meta:
         model = APIKey
-        fields = ("organization", "name", "scopes", "expires_at")
+        fields = ("organization", "name", "scopes", "expires_at", "allowed_networks")
+        help_texts = {"expires_at": "The key is refused from then on. Empty: it never expires."}
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        if self.instance.pk:
+            self.fields.pop("organization", None)
 
 
 class MemberForm(forms.ModelForm):

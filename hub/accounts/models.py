@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
@@ -25,14 +26,74 @@ class Role(models.TextChoices):
         return order.index(self) >= order.index(needed)
 
 
+def _days(what: str) -> Any:
+    """A retention of the organization's own, in days."""
+    return models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+        help_text=f"Days; {what}",
+    )
+
+
+def _quota(what: str) -> Any:
+    """Return a limit of the organization's own."""
+    return models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text=what
+    )
+
+
 class Organization(Timestamped):
     """A tenant: everything belongs to one."""
 
     name = models.CharField(max_length=120)
     slug = models.SlugField(unique=True)
+    requires_two_factors = models.BooleanField(
+        "Members must have two factors",
+        default=False,
+        db_default=False,
+        help_text="Who has none is led to setting one up before seeing anything of this organization.",
+    )
+
+    keep_events = _days("empty: as long as the hub says. Finished deliveries go with them.")
+    keep_contents = _days(
+        "empty: as long as what holds them. What events, attempts and received webhooks say goes; "
+        "that they were there stays."
+    )
+    keep_logs = _days("empty: as long as the hub says.")
+    keep_webhooks = _days("empty: as long as the hub says.")
+
+    events_per_day = _quota("Accepted from midnight to midnight (UTC); more are refused. Empty: any.")
+    events_per_month = _quota("Accepted in a month (UTC); more are refused until the next. Empty: any.")
+    deliveries_per_second = _quota(
+        "Over all of its integrations; the rest waits in the queue. Empty: as their own limits allow."
+    )
 
     def __str__(self) -> str:
         return self.name
+
+
+class Usage(models.Model):
+    """Events that an organization with a quota had accepted in a day or a month (``hub.accounts.quotas``)."""
+
+    class Period(models.TextChoices):
+        """What a quota counts within."""
+
+        DAY = "day", "Day"
+        MONTH = "month", "Month"
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    period = models.CharField(max_length=5, choices=Period.choices)
+    begins = models.DateField(help_text="First day, UTC.")
+    events = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "period", "begins"], name="usage_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.events} events in the {self.period} from {self.begins}"
 
 
 class Membership(Timestamped):
@@ -55,11 +116,19 @@ class Scope(models.TextChoices):
     EVENTS_WRITE = "events:write", "Send events"
     EVENTS_READ = "events:read", "Read events and their story"
     INTEGRATIONS_READ = "integrations:read", "Read integrations, health and logs"
+    INTEGRATIONS_WRITE = "integrations:write", "Connect, change and remove integrations"
     INTEGRATIONS_TEST = "integrations:test", "Run connection tests"
-    METRICS_READ = "metrics:read", "Read metrics"
+    DATA_READ = "data:read", "Read what integrations hold"
+    CONFIG_READ = "config:read", "Read mappings, routes and endpoints"
+    CONFIG_WRITE = "config:write", "Change mappings, routes and endpoints"
+    QUEUE_READ = "queue:read", "Read the queue"
+    QUEUE_OPERATE = "queue:operate", "Retry and cancel deliveries, replay events"
+    ALERTS_WRITE = "alerts:write", "Raise alerts"
+    METRICS_READ = "metrics:read", "Read metrics and reports"
     RECORDS_WRITE = "records:write", "Create, change and delete records"
     RECORDS_READ = "records:read", "Read records"
     SYNC_RUN = "sync:run", "Start syncs and follow their runs"
+    SUBSCRIPTIONS_MANAGE = "subscriptions:manage", "Subscribe addresses to events"
 
 
 class APIKey(Timestamped):
@@ -77,6 +146,8 @@ class APIKey(Timestamped):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
+    #: Networks in CIDR notation; None or empty: from anywhere.
+    allowed_networks = models.JSONField(null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False
     )

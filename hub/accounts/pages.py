@@ -21,6 +21,7 @@ from unfold.admin import ModelAdmin
 
 from hub.accounts.access import OrganizationScoped, may, organizations_for, role_in, shown_organizations
 from hub.accounts.models import Organization, Role
+from hub.lib.replica import list_from_replica
 
 M = TypeVar("M", bound=Model)
 
@@ -68,7 +69,9 @@ class Panel:
 
 
 _panels: dict[str, list[Panel]] = {}
+_questions: dict[tuple[str, str], Panel] = {}
 _deeds: dict[str, list[Deed]] = {}
+_actions: dict[str, list[Callable[..., Any]]] = {}
 
 
 def register_panel(model: type[Model], panel: Panel) -> None:
@@ -79,6 +82,16 @@ def register_panel(model: type[Model], panel: Panel) -> None:
 def register_deed(model: type[Model], deed: Deed) -> None:
     """Let ``deed``, which brings its own ``run``, be done to rows of ``model``."""
     _deeds.setdefault(model._meta.label, []).append(deed)
+
+
+def register_action(model: type[Model], action: Callable[..., Any]) -> None:
+    """Let ``action(model_admin, request, queryset)`` be done to several rows of ``model`` in its list."""
+    _actions.setdefault(model._meta.label, []).append(action)
+
+
+def register_question(model: type[Model], deed: str, panel: Panel) -> None:
+    """Show ``panel``, which says what it means, before ``deed`` is done to a row of ``model``."""
+    _questions[model._meta.label, deed] = panel
 
 
 class HubAdmin(OrganizationScoped, ModelAdmin):
@@ -109,12 +122,15 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The list, narrowed to the organization that is chosen in the menu; other pages stay open."""
         setattr(request, NARROWED, True)
-        return super().changelist_view(request, *args, **kwargs)
+        view = super().changelist_view
+        return list_from_replica(request, lambda: view(request, *args, **kwargs))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
         if not getattr(request, NARROWED, False):
             return rows
+        if hasattr(rows, "listed"):
+            rows = rows.listed()
         return rows.filter(**{f"{self.organization_path}__in": shown_organizations(request)})
 
     def get_urls(self) -> list[URLPattern]:
@@ -128,7 +144,12 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
             self.admin_site.admin_view(self.edit_view),
             name=self.url_name("edit"),
         )
-        return [act, *([edit] if self.page_template and not self.read_only else []), *super().get_urls()]
+        ask = path(
+            "<path:object_id>/ask/<slug:deed>/",
+            self.admin_site.admin_view(self.ask_view),
+            name=self.url_name("ask"),
+        )
+        return [act, ask, *([edit] if self.page_template and not self.read_only else []), *super().get_urls()]
 
     def url_name(self, page: str) -> str:
         """Return the name of one of the model's URLs, without the namespace."""
@@ -137,6 +158,11 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
     def url(self, page: str, *args: Any) -> str:
         """Return the address of one of the model's pages."""
         return reverse(f"admin:{self.url_name(page)}", args=args)
+
+    def _get_base_actions(self) -> list[Any]:
+        """The admin's own actions and those of higher slices."""
+        higher = (self.get_action(action) for action in _actions.get(self.opts.label, []))
+        return [*super()._get_base_actions(), *(found for found in higher if found)]
 
     def row(self, request: HttpRequest, object_id: Any, needed: Role = Role.VIEWER) -> Any:
         """Return the row; Http404 for a stranger's, PermissionDenied for a role that is too low."""
@@ -158,6 +184,8 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         row = self.row(request, object_id)
+        if elsewhere := self.kept_at(row):
+            return HttpResponseRedirect(elsewhere)
         if not self.page_template:
             return super().change_view(request, object_id, form_url, extra_context)
         if request.method not in ("GET", "HEAD"):
@@ -170,6 +198,10 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
         """The form of a row that has a page of its own."""
         self.row(request, object_id, self.change_role)
         return super().change_view(request, object_id)
+
+    def kept_at(self, row: Any) -> str:
+        """Return the page of another part of the hub that keeps ``row``; empty: it is kept here."""
+        return ""
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Return what the page's template needs beyond ``row``, ``role``, ``buttons`` and ``panels``."""
@@ -200,10 +232,33 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
                 "deed": deed,
                 "url": self.url("do", row.pk, deed.name),
                 "label": deed.words(row) if deed.words else deed.label,
+                "ask_url": self.ask_url(row, deed.name),
             }
             for deed in self.all_deeds()
             if deed.shown and role is not None and role.covers(deed.role) and deed.when(row)
         ]
+
+    def ask_url(self, row: Any, deed: str) -> str:
+        """Return the page that says what a deed means; empty where there is none."""
+        return self.url("ask", row.pk, deed) if (self.opts.label, deed) in _questions else ""
+
+    def ask_view(self, request: HttpRequest, object_id: str, deed: str) -> HttpResponse:
+        """What a deed would set moving, and the button that does it."""
+        question = _questions.get((self.opts.label, deed))
+        declared = next((entry for entry in self.all_deeds() if entry.name == deed), None)
+        if question is None or declared is None:
+            raise Http404
+        row = self.row(request, object_id, declared.role)
+        return self.render(
+            request,
+            "parts/ask.html",
+            row,
+            deed=declared,
+            deed_label=declared.words(row) if declared.words else declared.label,
+            deed_url=self.url("do", row.pk, deed),
+            question={"template": question.template, **question.context(request, row)},
+            next=self.url("change", row.pk),
+        )
 
     def act_view(self, request: HttpRequest, object_id: str, deed: str) -> HttpResponse:
         """POST: do a deed to a row and say what came of it."""
@@ -213,6 +268,8 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
         if declared is None:
             raise Http404
         row = self.row(request, object_id, declared.role)
+        if elsewhere := self.kept_at(row):
+            return HttpResponseRedirect(elsewhere)
         if not declared.when(row):
             told = Told(f"“{declared.label}” is not possible now: somebody was faster.", ok=False)
         else:

@@ -39,7 +39,7 @@ def main() -> int:
 def prepare(options: Options) -> None:
     """Make keys and have ``manage.py prepare`` do the rest; raise Problem where that cannot be done."""
     new_key = make_keys(options.home, os.environ)
-    done = subprocess.run(
+    done = subprocess.run(  # nosec B603
         [sys.executable, "-m", "django", "prepare"], cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False
     )
     if done.returncode == 0:
@@ -48,6 +48,8 @@ def prepare(options: Options) -> None:
     key_file = options.home / "encryption.key"
     if done.returncode == WRONG_KEY and new_key:
         key_file.unlink()
+        if os.environ.get("HUB_LOST_KEYS"):
+            raise Problem(done.stderr.strip())
         raise missing_key(key_file, "that HUB_DATABASE_URL names")
     if "Traceback" not in done.stderr:
         raise Problem(done.stderr.strip())

@@ -53,7 +53,7 @@ class Child:
 
     def start(self, printer: Printer, lifeline: int) -> None:
         """Start the process; its lines go to ``printer``, its life hangs on ``lifeline``."""
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # nosec B603
             self._command,
             cwd=ROOT,
             env={**os.environ, VARIABLE: str(lifeline)},

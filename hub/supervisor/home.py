@@ -163,7 +163,13 @@ def make_keys(home: Path, environ: MutableMapping[str, str]) -> bool:
     if environ.get("HUB_ENCRYPTION_KEYS") or key_file.exists():
         return False
     database = home / "hub.sqlite3"
-    if not environ.get("HUB_DATABASE_URL") and database.exists() and database.stat().st_size:
+    # Whoever declares the old key lost gets a new one; whether the right one is declared, 'prepare' checks.
+    if (
+        not environ.get("HUB_LOST_KEYS")
+        and not environ.get("HUB_DATABASE_URL")
+        and database.exists()
+        and database.stat().st_size
+    ):
         raise missing_key(key_file, str(database))
     return write_key(key_file, base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
 
@@ -174,7 +180,9 @@ def missing_key(key_file: Path, database: str) -> Problem:
         f"The encryption key is missing: {key_file} does not exist, but the database "
         f"{database} does, and its credentials open only with that key. Put the file back (or set "
         f"HUB_ENCRYPTION_KEYS). "
-        f"To begin anew without the old data, move the database away."
+        f"To begin anew without the old data, move the database away. Only if the key is lost for good: "
+        f"'manage.py rotate_keys --status' names it, and HUB_LOST_KEYS=<its name> starts without it "
+        f"(docs/keys.md)."
     )
 
 

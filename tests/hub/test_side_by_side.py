@@ -14,14 +14,21 @@ from hub.delivery import housekeeping, store
 from hub.delivery.models import IntegrationLog, QueueItem, State
 from hub.events.intake import Draft, accept_event
 from hub.events.models import Event
-from hub.lib.migrations import AddIndexQuietly
+from hub.lib.migrations import AddIndexQuietly, AlterWords, DropIndexOf, Widen
 from tests.factories import IntegrationFactory, RouteFactory
 from tests.hub.delivery.conftest import make_dispatcher
 
 #: Tables that grow with the traffic: an index is built on them without holding up writes.
 BUSY = {"event", "queueitem", "integrationlog", "receivedwebhook"}
 #: What old code does not notice.
-HARMLESS = (operations.CreateModel, operations.AlterModelOptions, operations.AlterModelManagers)
+HARMLESS = (
+    operations.CreateModel,
+    operations.AlterModelOptions,
+    operations.AlterModelManagers,
+    AlterWords,
+    DropIndexOf,
+    Widen,
+)
 #: Made before there was a first release that somebody could upgrade from.
 BEFORE_THE_FIRST_RELEASE = {
     ("events", "0002_mappings_go_with_their_organization"),
