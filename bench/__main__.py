@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
-from bench import ingest, runs
+from bench import endurance, ingest, runs
 from bench.embedded import EmbeddedHub
 from bench.environment import environment, temporary_database
 from bench.figures import last_line
@@ -18,6 +18,9 @@ from bench.report import FULL, QUICK, Report, Size, say
 
 ON_POSTGRES = ("delivery", "slow", "gentle 50/s", "gentle 200/s", "memory")
 TASK, BARE = "peer: task per delivery", "peer: bare celery"
+SLOW_BARE, PROCRASTINATE = "peer slow: bare celery", "peer: procrastinate"
+SLOW_PROCRASTINATE = "peer slow: procrastinate"
+MORE_PEERS = (SLOW_BARE, PROCRASTINATE, SLOW_PROCRASTINATE)
 YARDSTICK = "yardstick: DRF generic view"
 INGEST, BATCHES, WEBHOOKS = "ingest", "ingest: batches of 100", "ingest: signed webhooks"
 EMBEDDED = tuple(f"embedded {name}" for name in (*ON_POSTGRES, INGEST, BATCHES, WEBHOOKS))
@@ -31,12 +34,21 @@ def main() -> int:
         "--only", default="", metavar="NAMES", help="parts, with commas; patterns like 'peer*' are taken"
     )
     parser.add_argument("--memory", type=int, default=0, metavar="N", help="flatness over N deliveries")
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=0,
+        metavar="N",
+        help="rows or deliveries of the parts that are done by name",
+    )
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="worker processes (2)")
     chosen = parser.parse_args()
     size = QUICK if chosen.quick else FULL
     report = Report(chosen.only)
     try:
-        with bounded(size.limit + chosen.memory // 500), temporary_database() as database, Crew() as crew:
-            Run(crew, database, size, report).all(chosen.memory)
+        limit = size.limit + chosen.memory // 500 + (3600 + chosen.count // 200 if chosen.only else 0)
+        with bounded(limit), temporary_database() as database, Crew() as crew:
+            Run(crew, database, size, report, chosen.workers).all(chosen.memory, chosen.count)
     finally:
         say(last_line(report.results))
     return int(report.failed)
@@ -61,29 +73,35 @@ def bounded(seconds: int) -> Iterator[None]:
 class Run:
     """All parts, one after the other: on two cores nothing else may run beside one."""
 
-    def __init__(self, crew: Crew, database: str, size: Size, report: Report):
-        """``database``: URL of an empty one in PostgreSQL."""
-        self.crew, self.size, self.report = crew, size, report
+    def __init__(self, crew: Crew, database: str, size: Size, report: Report, workers: int = 2):
+        """``database``: URL of an empty one in PostgreSQL; ``workers``: processes over it."""
+        self.crew, self.size, self.report, self.workers = crew, size, report, workers
         self.sink = Sink(crew, environment(crew.folder))
         env = environment(crew.folder / "pg", HUB_DATABASE_URL=database, BENCH_RUN=crew.folder.name)
         self.hub = Hub(crew, "postgresql", env)
         self.embedded = EmbeddedHub(crew)
 
-    def all(self, memory: int) -> None:
-        """Do what is wanted."""
+    def all(self, memory: int, count: int) -> None:
+        """Do what is wanted; ``count``: how much of what is only done by name."""
         wants = self.report.wants
-        if wants(*ON_POSTGRES):
-            self.hub.start_workers(2)
-        self._prepare()
+        by_name = [name for name in endurance.PARTS if self.report.asked(name)]
+        if wants(*ON_POSTGRES) or by_name:
+            self.hub.start_workers(self.workers)
+        self._prepare(bool(by_name))
         if wants(*ON_POSTGRES):
             self._deliver(memory)
+        for name in by_name:
+            self.report.part(
+                name, lambda run=endurance.PARTS[name]: run(self.crew, self.hub, self.sink, count)
+            )
+        self.hub.stop_workers()
         self._compare()
 
-    def _prepare(self) -> None:
+    def _prepare(self, by_name: bool) -> None:
         """Make the tables, which is no part of any figure: of both databases at once."""
-        others = (TASK, BARE, INGEST, BATCHES, WEBHOOKS, YARDSTICK)
+        others = (TASK, BARE, *MORE_PEERS, INGEST, BATCHES, WEBHOOKS, YARDSTICK)
         wanted = {
-            self.hub.prepare: self.report.wants(*ON_POSTGRES, *others),
+            self.hub.prepare: by_name or self.report.wants(*ON_POSTGRES, *others),
             self.embedded.prepare: self.report.wants(*EMBEDDED),
         }
         with ThreadPoolExecutor() as pool:
@@ -101,7 +119,6 @@ class Run:
             part(f"gentle {rate}/s", lambda rate=rate: runs.gentle(hub, sink, rate, size.gentle_seconds))
         if memory:
             part("memory", lambda: runs.memory(hub, sink, 10_000, max(2, memory // 10_000)))
-        hub.stop_workers()
 
     def _compare(self) -> None:
         """Peers, intake and the embedded hub.
@@ -121,6 +138,8 @@ class Run:
         for each in started:
             each.warm_up()
         self._let_peers(task, bare)
+        if self.size.more_peers and wants(*MORE_PEERS):
+            self._let_more_peers()
         if web:
             self._take_in(hub, web.port, "")
             web.stop()
@@ -137,6 +156,21 @@ class Run:
             self.report.part(BARE, lambda: bare.run(self.size.bare_peer))
         if task or bare:
             self.hub.do("purge")
+
+    def _let_more_peers(self) -> None:
+        """The sink that answers after 50 ms, and a queue in PostgreSQL."""
+        crew, hub, sink, count = self.crew, self.hub, self.sink, self.size.more_peers
+        if self.report.wants(SLOW_BARE):
+            bare = runs.CeleryPeer(crew, hub, sink, "bare", "slow")
+            bare.warm_up()
+            self.report.part(SLOW_BARE, lambda: bare.run(count))
+            hub.do("purge")
+        if self.report.wants(PROCRASTINATE, SLOW_PROCRASTINATE):
+            other = runs.ProcrastinatePeer(crew, hub, sink)
+            other.warm_up()
+            self.report.part(PROCRASTINATE, lambda: other.run("fast", count))
+            self.report.part(SLOW_PROCRASTINATE, lambda: other.run("slow", count, "slow"))
+            other.stop()
 
     def _take_in(self, hub: Hub, port: int, prefix: str) -> None:
         """One event at a time; where all is asked for, batches and signed webhooks too."""

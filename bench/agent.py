@@ -12,16 +12,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
+from django.apps import apps
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
 
+from bench import aged, crowd
 from bench.payload import TYPE, order
 from bench.peers import bare_celery, task_per_delivery
 from bench.peers.tuned import remove_keys
 from hub.accounts.models import APIKey, Organization, Scope
 from hub.connections.models import Integration
 from hub.connections.service import save_integration
+from hub.delivery import store
 from hub.delivery.models import IntegrationLog, LogKind, QueueItem, State
 from hub.delivery.wake import wake
 from hub.events.intake import Draft, accept_events
@@ -46,7 +51,7 @@ class Agent:
 
     def prepare(self, sink_port: int) -> dict[str, Any]:
         """Make the tables and what the runs need; return the API key and the webhook's path."""
-        call_command("migrate", interactive=False, verbosity=0)
+        _make_tables()
         self.organization = Organization.objects.create(name="Bench", slug="bench")
         for name, path in (("fast", "/"), ("slow", "/slow"), ("parked", "/")):
             row = save_integration(
@@ -80,6 +85,10 @@ class Agent:
         drafts = [self._draft(name) for _ in range(count)]
         for start in range(0, count, CHUNK):
             accept_events(self.organization, drafts[start : start + CHUNK])
+        self._analyse()
+
+    def _analyse(self) -> None:
+        """Let PostgreSQL know its tables, as autovacuum has done in a hub that has run for a while."""
         with connection.cursor() as cursor:
             postgres = connection.vendor == "postgresql"
             for model in (QueueItem, Event, IntegrationLog) if postgres else ():
@@ -120,13 +129,28 @@ class Agent:
                 else:
                     model.objects.all()._raw_delete(using="default")
 
+    def crowd(self, call: str, **arguments: Any) -> Any:
+        """Do something with many integrations; see ``bench.crowd``."""
+        if call in ("make", "fill"):
+            arguments["organization"] = self.organization
+        if call == "fill":
+            arguments["draw"] = self._draft
+        answer = getattr(crowd, call)(**arguments)
+        if call == "fill":
+            self._analyse()
+        return answer
+
     def accept(self, name: str, per_second: float, seconds: float) -> list[tuple[int, float]]:
         """Accept events at a steady rate, each in a transaction; return (number, moment of its commit)."""
+        return self.accept_in_turns([name], per_second, seconds)
+
+    def accept_in_turns(self, names: list[str], per_second: float, seconds: float) -> list[tuple[int, float]]:
+        """The same for several integrations, one after the other."""
         accepted = []
         started = time.monotonic()
         for turn in range(int(per_second * seconds)):
             time.sleep(max(0.0, started + turn / per_second - time.monotonic()))
-            draft = self._draft(name)
+            draft = self._draft(names[turn % len(names)])
             called = time.monotonic()
             self.commits.clear()
             accept_events(self.organization, [draft])
@@ -158,6 +182,26 @@ class Agent:
         """Remove what the peers left in the broker."""
         remove_keys()
 
+    def age(self, state: str, first: int, count: int) -> None:
+        """Fill the queue with items that are finished for long, or due much later (PostgreSQL)."""
+        aged.fill(self._integration("parked"), State(state), first, count)
+
+    def aged(self, state: str) -> int:
+        """Return how many of them are left."""
+        return aged.left(self._integration("parked"), State(state))
+
+    def claims(self, name: str, seconds: float) -> list[float]:
+        """Claim and give back again and again; return how long each claim took, in seconds."""
+        self.preload(name, CHUNK)
+        row, took, end = self._integration(name).pk, [], time.monotonic() + seconds
+        while time.monotonic() < end:
+            before = time.monotonic()
+            items = store.claim(row, 50, "bench", 60, timezone.now())
+            took.append(time.monotonic() - before)
+            store.give_back(items)
+            time.sleep(0.005)
+        return took
+
     def _draft(self, name: str) -> Draft:
         return Draft(type=f"{TYPE}.{name}", data=order(next(self.numbers)))
 
@@ -167,6 +211,17 @@ class Agent:
     def _left(self, row: UUID) -> bool:
         items = QueueItem.objects.filter(integration_id=row)
         return items.filter(state=State.PENDING).exists() or items.filter(state=State.PROCESSING).exists()
+
+
+def _make_tables() -> None:
+    """Make the tables from the models, and note the migrations as done: they would make the same one
+    after the other, in ten times as long.
+    """
+    migrations = settings.MIGRATION_MODULES
+    settings.MIGRATION_MODULES = {app.label: None for app in apps.get_app_configs()}
+    call_command("migrate", interactive=False, verbosity=0, run_syncdb=True)
+    settings.MIGRATION_MODULES = migrations
+    call_command("migrate", interactive=False, verbosity=0, fake=True)
 
 
 def _note_commits(commits: list[float]) -> None:

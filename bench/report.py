@@ -20,6 +20,8 @@ class Size:
     embedded: int
     task_peer: int
     bare_peer: int
+    #: Messages of each of the peers that the last line does not tell of; 0: not done unless named.
+    more_peers: int
     rates: tuple[int, ...]
     gentle_seconds: float
     load_seconds: float
@@ -29,8 +31,8 @@ class Size:
     limit: int
 
 
-QUICK = Size(4000, 4000, 4000, 1000, 2000, (50,), 3.0, 2.0, False, 100)
-FULL = Size(10_000, 10_000, 10_000, 4000, 8000, (50, 200), 20.0, 10.0, True, 900)
+QUICK = Size(4000, 4000, 4000, 1000, 2000, 0, (50,), 3.0, 2.0, False, 100)
+FULL = Size(10_000, 10_000, 10_000, 4000, 8000, 3000, (50, 200), 20.0, 10.0, True, 900)
 
 
 class Report:
@@ -48,6 +50,10 @@ class Report:
         return not self._patterns or any(
             fnmatch(name, pattern) for name in names for pattern in self._patterns
         )
+
+    def asked(self, name: str) -> bool:
+        """Whether a part that takes long was named."""
+        return bool(self._patterns) and self.wants(name)
 
     def part(self, name: str, run: Callable[[], dict[str, Any]]) -> None:
         """Do one part, if it is wanted."""

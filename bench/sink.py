@@ -1,9 +1,10 @@
 """A receiver on loopback that costs next to nothing: ``python -m bench.sink``; prints its port.
 
-One thread over epoll. ``/`` answers at once, ``/slow`` after 50 ms. ``GET /_count`` tells how many
-messages with an event came (a connection test has none), ``GET /_arrivals`` when each event's came
-first (seconds of the machine's monotonic clock, which all processes share), ``GET /_repeated`` which
-idempotency keys (``webhook-id``) came more than once and how often; ``POST /_reset`` forgets all that.
+One thread over epoll. ``/`` answers at once, ``/slow`` after 50 ms, ``/late`` after 10 s, ``/never`` not at
+all. ``GET /_count`` tells how many messages with an event came (a connection test has none), ``GET
+/_arrivals`` when each event's came first (seconds of the machine's monotonic clock, which all processes
+share), ``GET /_repeated`` which idempotency keys (``webhook-id``) came more than once and how often; ``POST
+/_reset`` forgets all that.
 """
 
 import heapq
@@ -16,7 +17,8 @@ from collections import Counter
 
 from bench.payload import number_in
 
-SLOW = 0.05
+#: Seconds after which an address answers; None: never. The others answer at once.
+AFTER = {b"/slow": 0.05, b"/late": 10.0, b"/never": None}
 READ = 65536
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -98,9 +100,10 @@ class Sink:
         now = time.monotonic()
         if (number := number_in(request[end:])) >= 0:
             self._note(number, request[:end], now)
-        if path.startswith(b"/slow"):
-            heapq.heappush(self.late, (now + SLOW, id(peer), peer))
-        else:
+        after = AFTER.get(path, 0.0)
+        if after:
+            heapq.heappush(self.late, (now + after, id(peer), peer))
+        elif after is not None:
             self._send(peer, OK)
 
     def _note(self, number: int, head: bytes, now: float) -> None:

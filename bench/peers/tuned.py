@@ -11,10 +11,10 @@ BROKER = os.environ.get("BENCH_REDIS_URL", "redis://127.0.0.1:6379/13")
 #: What every key of this run begins with, so that all of them can be removed.
 PREFIX = os.environ.get("BENCH_RUN", "bench") + ":"
 #: After ``celery -A …``: two processes, as the hub has; nothing that talks to other workers.
-WORKER = (
-    *("worker", "--pool", "prefork", "--concurrency", "2", "--loglevel", "WARNING"),
-    *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-)
+QUIETLY = ("--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat")
+WORKER = ("worker", "--pool", "prefork", "--concurrency", "2", *QUIETLY)
+#: The same for a sink that takes its time: threads, which may wait.
+WAITING_WORKER = ("worker", "--pool", "threads", "--concurrency", "100", *QUIETLY)
 
 
 def make_app(name: str, **more: Any) -> Celery:

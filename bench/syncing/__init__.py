@@ -1,0 +1,1 @@
+"""``make bench-sync``: how fast records come in, go out and are found unchanged."""
