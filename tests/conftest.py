@@ -2,6 +2,7 @@
 
 import ipaddress
 import json as jsonlib
+import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,10 +10,17 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import settings as examples
 
 from hub.lib import outbound
 
 pytest_plugins = ["tests.plugins.browser"]
+
+# A busy machine is no finding. Where CI is set, hypothesis takes a profile of its own: no deadline, the same
+# examples in each run.
+if not os.environ.get("CI"):
+    examples.register_profile("patient", deadline=None)
+    examples.load_profile("patient")
 
 
 @dataclass(frozen=True)

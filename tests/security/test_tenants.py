@@ -139,13 +139,16 @@ def test_lists_of_the_api_hold_nothing_of_strangers(world: World, strangers: Wor
         for query in [{}, *({name: value} for name in names for value in values)]:
             answer = client.get(path, query, headers=headers)
             assert answer.status_code in {200, 400, 404}, (path, query, answer.status_code)
-            # A problem may quote what was asked for.
-            told = answer.text if answer.status_code == 200 else answer.text.replace(MARK, "", 1)
+            # A problem may quote what was asked for; a sample is of the type that was asked for.
+            quotes = answer.status_code != 200 or path.endswith("/sample")
+            told = answer.text.replace(MARK, "", 1) if quotes else answer.text
             assert MARK not in told, (path, query)
 
 
 def test_no_key_and_a_strangers_session_open_no_api(world: World) -> None:
     for method, path, operation in operations():
+        if path.startswith("/api/auth/"):
+            continue  # where one gets in
         address = re.sub(r"\{[^}]+\}", "x", path)
         answer = world.client("admin").generic(method.upper(), address, b"{}", "application/json")
         assert answer.status_code == 401, operation["operationId"]

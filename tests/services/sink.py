@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -19,11 +19,13 @@ class Sink:
         self.bodies: dict[str, set[bytes]] = {}
         #: When each key came first, by ``time.monotonic``.
         self.first: dict[str, float] = {}
+        #: Every message: when it came (``time.monotonic``), its body, and how it was answered.
+        self.calls: list[tuple[float, bytes, int]] = []
 
 
 @contextmanager
-def listening() -> Iterator[Sink]:
-    """Run a sink for as long as the block lasts."""
+def listening(status: Callable[[bytes], int] = lambda body: 200) -> Iterator[Sink]:
+    """Run a sink for as long as the block lasts; ``status`` says how a message is answered."""
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -35,11 +37,14 @@ def listening() -> Iterator[Sink]:
             if len(body) < length:  # whoever sent it was killed half way
                 self.close_connection = True
                 return
+            at = time.monotonic()
+            answer = status(body)
             with lock:
+                sink.calls.append((at, body, answer))
                 sink.keys[self.headers["webhook-id"]] += 1
                 sink.first.setdefault(self.headers["webhook-id"], time.monotonic())
                 sink.bodies.setdefault(self.headers["webhook-id"], set()).add(body)
-            self.send_response(200)
+            self.send_response(answer)
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"ok")
@@ -47,7 +52,11 @@ def listening() -> Iterator[Sink]:
         def log_message(self, *_: object) -> None:
             """Keep the tests' output quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        #: Connections that may wait to be accepted: beyond them the system lets one come a second late.
+        request_queue_size = 1024
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # a sender that was killed is what the tests are about
     sink = Sink(server.server_address[1])

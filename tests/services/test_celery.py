@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from celery import Celery
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from kombu import pools
 
 from hub.delivery.models import QueueItem, State
 from hub.events.intake import Draft, accept_events
@@ -40,9 +42,9 @@ def environment(broker: str) -> dict[str, str]:
 
 
 @contextmanager
-def celery(broker: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def celery(broker: str, *arguments: str, app: str = "hub") -> Iterator[subprocess.Popen[bytes]]:
     """Run a celery command until the block ends."""
-    command = [sys.executable, "-m", "celery", "-A", "hub", *arguments]
+    command = [sys.executable, "-m", "celery", "-A", app, *arguments]
     process = subprocess.Popen(command, env=environment(broker), start_new_session=True)
     try:
         yield process
@@ -59,8 +61,6 @@ def celery(broker: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 @contextmanager
 def sending_through(broker: str) -> Iterator[None]:
     """Let this process wake workers over ``broker``, as a web process would."""
-    from celery import current_app
-
     from hub.celery import app
 
     before = settings.HUB
@@ -68,12 +68,22 @@ def sending_through(broker: str) -> Iterator[None]:
         **{name: getattr(before, name) for name in before.__slots__} | {"broker_url": broker}
     )
     app.conf.broker_url = broker
-    app.set_current()
+    forget_connections(app)
     try:
         yield
     finally:
         settings.HUB = before
-        current_app.pool.force_close_all()
+        forget_connections(app)
+
+
+def forget_connections(app: Celery) -> None:
+    """Have the next message open one of its own.
+
+    Celery and kombu each keep pools, by broker: a message that finds one of its pools closed, or one of
+    another broker, is lost without a word to the worker.
+    """
+    pools.reset()
+    app._after_fork()
 
 
 def until(true: Callable[[], bool], seconds: float = 40) -> None:

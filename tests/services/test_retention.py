@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from hub.delivery import housekeeping, operations
+from hub.delivery import operations, pruning
 from hub.delivery.models import QueueItem, State
 from hub.events import retention
 from hub.events.models import Event
@@ -49,7 +49,7 @@ def while_retried(item: QueueItem, prune: Any) -> None:
 
 
 def test_a_retry_that_is_not_committed_yet_keeps_its_item(failed: QueueItem) -> None:
-    while_retried(failed, housekeeping.prune)
+    while_retried(failed, pruning.prune)
 
     assert QueueItem.objects.get().state == State.PENDING
 

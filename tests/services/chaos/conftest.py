@@ -9,7 +9,10 @@ import pytest
 from tests.services.chaos.report import LINES
 from tests.services.chaos.stack import Stack, scaled_out
 
-SEED = os.environ.get("CHAOS_SEED") or str(random.SystemRandom().randrange(10**6))
+#: The same in each run, so that a change is judged and not its luck; ``CHAOS_SEED=0`` draws one.
+SEED = os.environ.get("CHAOS_SEED", "11")
+if SEED == "0":
+    SEED = str(random.SystemRandom().randrange(1, 10**6))
 
 
 @pytest.fixture

@@ -56,7 +56,10 @@ def sink() -> Iterator[Sink]:
 
 
 def accept(sink: Sink, count: int = COUNT) -> None:
-    integration = IntegrationFactory(settings={"url": sink.url}, allowed_hosts=[sink.host], rate_count=1000)
+    # Of one that answers late a worker holds no more than twice what may be under way.
+    integration = IntegrationFactory(
+        settings={"url": sink.url}, allowed_hosts=[sink.host], rate_count=1000, max_in_flight=count
+    )
     RouteFactory(organization=integration.organization, integration=integration, type_pattern="*")
     accept_events(integration.organization, [Draft(type="order.paid", data={"n": n}) for n in range(count)])
 
@@ -117,8 +120,8 @@ def test_two_workers_that_believe_they_hold_the_same_items(
     door = held_back(sink, monkeypatch)
     with working("frozen") as frozen:
         wait_until(lambda: in_state(State.PROCESSING) == COUNT, "the claim")
-        monkeypatch.setattr(frozen, "_extend_leases", lambda: None)
-        monkeypatch.setattr(frozen, "_wants_more", lambda: False)
+        monkeypatch.setattr(frozen.claims, "extend_leases", lambda: None)
+        monkeypatch.setattr(frozen.claims, "wanted", lambda: False)
         QueueItem.objects.update(lease_until=wall.now() - timedelta(seconds=1))
         assert housekeeping.sweep() == COUNT
         with working("heir"):
