@@ -113,10 +113,14 @@ def test_another_account_than_before_is_pointed_out(sign_in: Enter, sandbox: San
     go_to_the_provider(page)
     page.get_by_role("button", name="Allow").click()
     expect(page.get_by_text("The last connection test passed.")).to_be_visible()
-    Integration.objects.update(account_label="Portal 7")
+    Integration.objects.update(account_label="Portal 7", account_id="7")
     page.get_by_role("button", name="Sign in again").click()
     page.get_by_role("button", name="Allow").click()
-    expect(page.get_by_text("This is another account than before: Portal 14400000")).to_be_visible()
+    expect(page.get_by_text("This is another account: Portal 14400000, not Portal 7.")).to_be_visible()
+    shoot(page, "another-account")
+    page.get_by_role("button", name="Move to Portal 14400000").click()
+    expect(page.get_by_text("The last connection test passed.")).to_be_visible()
+    assert Integration.objects.get().account_id == "14400000"
 
 
 def test_the_form_tells_while_one_types_and_the_sandbox_fills_it(sign_in: Enter, sandbox: Sandbox) -> None:
@@ -143,6 +147,30 @@ def test_pausing_and_resuming_is_in_the_log_with_a_name(sign_in: Enter) -> None:
     page.get_by_role("button", name="Pause").click()
     name = membership.user.username
     expect(page.get_by_text(f"Paused by {name}: its queue waits.")).to_be_visible()
+    page.get_by_role("link", name="Resume").click()
+    expect(page.get_by_role("heading", name=re.compile("^Resume"))).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text(re.compile(f"Resumed by {name}"))).to_be_visible()
     assert IntegrationLog.objects.filter(kind=LogKind.STATE).count() == 2
+
+
+def test_the_end_of_a_credential_is_entered_and_seen_coming(sign_in: Enter) -> None:
+    membership = factory.MembershipFactory()
+    integration = factory.IntegrationFactory(organization=membership.organization, name="Billing")
+    page = sign_in(membership)
+    page.goto("/admin/connections/integration/")
+    page.get_by_role("link", name="When credentials end").click()
+    expect(page.get_by_text("no end is known")).to_be_visible()
+    day = timezone.localdate() + timedelta(days=5)
+    page.get_by_label("Last day of the credential of Billing").fill(day.isoformat())
+    page.get_by_role("button", name="Keep the day").click()
+    expect(page.get_by_text("You are warned 30, 7 and 1 days before.")).to_be_visible()
+    expect(page.get_by_text("ends in 5 days")).to_be_visible()
+    shoot(page, "expiry")
+    assert integration.credential.expires_at is None
+    integration.credential.refresh_from_db()
+    assert timezone.localtime(integration.credential.expires_at).date() == day
+    page.goto("/admin/")
+    expect(page.get_by_text("Its credential ends in 5 days.")).to_be_visible()
+    page.get_by_role("link", name="Renew").click()
+    expect(page.get_by_role("heading", name="Billing", level=2)).to_be_visible()

@@ -72,7 +72,7 @@ def test_a_mapping_is_made_and_its_preview_shows_the_request(sign_in: SignIn) ->
     page = sign_in(membership)
     page.goto("/admin/mapping/fieldmapping/add/")
     page.get_by_label("Name").fill("Contacts")
-    page.get_by_label("Made for").select_option("hubspot:contact.upsert")
+    page.get_by_label("Made for", exact=True).select_option("hubspot:contact.upsert")
     page.get_by_role("button", name="Add a rule").click()
     rule = page.locator("[data-rule='1']")
     rule.get_by_label("From the event").fill("data.nothing")

@@ -1,8 +1,11 @@
 """The mapping editor as a person uses it: rules, steps, their options, order, and the preview."""
 
+from typing import Any
+
 from playwright.sync_api import Locator, Page, expect
 
 from hub.accounts.models import Membership, Role
+from hub.delivery.models import QueueItem, State
 from hub.mapping.models import FieldMapping
 from tests import factories as make
 from tests.plugins.browser import SignIn, shoot
@@ -48,8 +51,8 @@ def world() -> tuple[Membership, FieldMapping]:
     return membership, mapping
 
 
-def open_editor(sign_in: SignIn, membership: Membership, mapping: FieldMapping) -> Page:
-    page = sign_in(membership)
+def open_editor(sign_in: SignIn, membership: Membership, mapping: FieldMapping, **options: Any) -> Page:
+    page = sign_in(membership, **options)
     page.goto(f"/admin/mapping/fieldmapping/{mapping.pk}/change/")
     expect(page.locator("#preview-result").get_by_text("The event fits.")).to_be_visible()
     return page
@@ -103,7 +106,8 @@ def test_rules_are_moved_and_removed_by_keyboard(sign_in: SignIn) -> None:
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Remove rule 1").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="summary", exact=True)).to_be_visible()
+    needed = page.get_by_role("group", name="Still needed")
+    expect(needed.get_by_role("button", name="summary", exact=True)).to_be_visible()
     save(page)
     mapping.refresh_from_db()
     assert [entry["target"] for entry in mapping.rules] == ["group", "severity"]
@@ -129,7 +133,6 @@ def test_fields_are_listed_and_sources_suggested(sign_in: SignIn) -> None:
     page = open_editor(sign_in, membership, mapping)
     paths = page.locator("#paths option")
     expect(paths.filter(has_text="web-3")).to_have_attribute("value", "data.server")
-    page.get_by_role("button", name="Fields").click()
     expect(page.get_by_text("one of critical, error, warning, info")).to_be_visible()
     page.get_by_role("button", name="component", exact=True).click()
     expect(rule(page, 4).get_by_label("Into the field")).to_have_value("component")
@@ -162,3 +165,83 @@ def test_the_editor_fits_a_small_screen(sign_in: SignIn) -> None:
     expect(page.locator("#preview-result").get_by_text("The event fits.")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     shoot(page, "mapping-editor-small")
+
+
+def test_rules_are_dragged_to_another_place(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    # All rules fit the window, so that nothing scrolls under the pointer.
+    page = open_editor(sign_in, membership, mapping, viewport={"width": 1440, "height": 2600})
+    rule(page, 3).locator(".ic-grip").drag_to(rule(page, 1), target_position={"x": 40, "y": 8})
+    expect(rule(page, 1).get_by_label("Into the field")).to_have_value("group")
+    first = rule(page, 1).get_by_label("Into the field")
+    first.focus()
+    page.keyboard.press("Alt+ArrowDown")
+    expect(rule(page, 2).get_by_label("Into the field")).to_have_value("group")
+    expect(rule(page, 2).get_by_label("Into the field")).to_be_focused()
+    save(page)
+    mapping.refresh_from_db()
+    assert [entry["target"] for entry in mapping.rules] == ["severity", "group", "summary"]
+
+
+def test_what_changed_is_marked_and_what_is_missing_suggested(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    page = open_editor(sign_in, membership, mapping)
+    rule(page, 3).get_by_label("From the event").fill("data.server")
+    changed = page.locator("tr", has_text="group")
+    expect(changed).to_contain_text("changed, was “ab”")
+    page.get_by_role("button", name="Remove rule 2").click()
+    expect(page.locator("tr", has_text="summary")).to_contain_text("gone")
+    needed = page.get_by_role("group", name="Still needed")
+    expect(needed.get_by_text("probably data.reason")).to_be_visible()
+    shoot(page, "mapping-suggestion")
+    needed.get_by_role("button", name="Use data.reason for summary").click()
+    expect(rule(page, 3).get_by_label("From the event")).to_have_value("data.reason")
+    expect(rule(page, 3).get_by_text("becomes “No answer”")).to_be_visible()
+    expect(page.locator("tr", has_text="summary")).to_contain_text("changed, was “web-3: No answer”")
+    page.get_by_role("button", name="data.tags", exact=True).click()
+    expect(rule(page, 4).get_by_label("From the event")).to_have_value("data.tags")
+    rule(page, 4).get_by_label("Into the field").fill("component")
+    expect(rule(page, 4).get_by_role("alert")).to_contain_text("component")
+    shoot(page, "mapping-type-error")
+
+
+def test_an_event_is_sent_now_after_a_confirmation(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    page = open_editor(sign_in, membership, mapping)
+    rule(page, 2).get_by_label("Text").fill("Down: {data.server}")
+    expect(page.get_by_text("Save first: what is sent is made by the saved rules.")).to_be_visible()
+    save(page)
+    page.get_by_role("button", name="Send this one now …").click()
+    shoot(page, "mapping-send")
+    page.get_by_role("button", name="Cancel").click()
+    assert not QueueItem.objects.exists()
+    page.get_by_role("button", name="Send this one now …").click()
+    page.get_by_role("button", name="Send to the sandbox").click()
+    expect(page.get_by_text("Queued for PagerDuty, for trying out (sandbox) …")).to_be_visible()
+    item = QueueItem.objects.get()
+    assert (item.mapping, item.integration.sandbox) == (mapping, True)
+    # What a worker does in the meantime is seen without a click.
+    QueueItem.objects.update(state=State.COMPLETED, external_id="incident-7")
+    expect(page.get_by_text("took it.")).to_be_visible()
+    expect(page.get_by_text("incident-7")).to_be_visible()
+    page.get_by_role("button", name="Send this one now …").click()
+    page.get_by_text("For real", exact=True).click()
+    page.get_by_role("button", name="Send for real").click()
+    expect(page.get_by_text("Queued for PagerDuty …")).to_be_visible()
+    assert QueueItem.objects.filter(integration__sandbox=False).count() == 1
+
+
+def test_versions_are_compared_and_one_is_brought_back(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    page = open_editor(sign_in, membership, mapping)
+    page.get_by_role("button", name="Remove rule 3").click()
+    save(page)
+    page.get_by_role("link", name="Versions (2)").click()
+    expect(page.get_by_text("− went: data.tags → join").first).to_be_visible()
+    shoot(page, "mapping-versions")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Restore version 1").click()
+    expect(page.get_by_text("Version 1 is back, as version 3.")).to_be_visible()
+    mapping.refresh_from_db()
+    assert mapping.rules == RULES
+    assert mapping.versions.first().by == membership.user.username
