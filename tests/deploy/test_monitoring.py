@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,9 @@ from tests.factories import IntegrationFactory
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 ALERTS, DASHBOARD = DEPLOY / "prometheus" / "alerts.yml", DEPLOY / "grafana" / "interchange.json"
+ALERT_TESTS = ALERTS.with_name("alerts_test.yml")
+#: Their words hold a figure that Prometheus extrapolates; that they stay silent is tried.
+ONLY_COUNTED = {"InterchangeItemsFailed"}
 RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 
 
@@ -82,3 +87,21 @@ def test_panels_do_not_overlap() -> None:
         assert not cells & taken, panel["title"]
         assert max(x for x, _ in cells) < 24
         taken |= cells
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_every_alert_is_tried_on_series_that_raise_it(rule: dict[str, Any]) -> None:
+    tried = [
+        check
+        for test in yaml.safe_load(ALERT_TESTS.read_text())["tests"]
+        for check in test["alert_rule_test"]
+        if check["alertname"] == rule["alert"] and check["exp_alerts"]
+    ]
+    assert tried or rule["alert"] in ONLY_COUNTED
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool comes with Debian's package prometheus")
+def test_prometheus_takes_the_rules_and_they_do_what_they_say() -> None:
+    for command in (["check", "rules", str(ALERTS)], ["test", "rules", str(ALERT_TESTS)]):
+        done = subprocess.run(["promtool", *command], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
