@@ -1,6 +1,7 @@
 # Interchange. 'make' alone lists what there is; only Python 3.11+ and make are needed.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services test-browser bench bench-quick lint format lock venv-run venv-dev
+.PHONY: help run test test-services test-browser bench bench-quick bench-sync bench-pages lint audit format lock \
+	venv-run venv-dev
 SHELL := /bin/sh
 
 # The first Python that is new enough; else python3, whose bootstrap then says what is missing.
@@ -25,7 +26,7 @@ test: venv-dev ## Run the tests that need no service, in parallel
 TEST_DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/interchange
 
 # What speaks to the database is proved on PostgreSQL as well, not only on SQLite.
-ON_POSTGRESQL := tests/hub/accounts tests/hub/connections tests/hub/delivery tests/hub/events tests/hub/metrics tests/hub/sync \
+ON_POSTGRESQL := tests/hub/accounts tests/hub/connections tests/hub/delivery tests/hub/events tests/hub/metrics tests/hub/sync tests/hub/files tests/hub/quality \
 	tests/hub/api tests/hub/config tests/webhooks
 
 test-services: venv-dev ## Run the tests with PostgreSQL, Redis and RabbitMQ (localhost, or TEST_…_URL)
@@ -41,13 +42,23 @@ bench: venv-dev ## Measure speed beside its peers (bench/README.md); PostgreSQL 
 bench-quick: venv-dev ## The same with fewer events, within 50 seconds; the last line is JSON
 	@$(BIN)/python -m bench --quick $(ARGS)
 
+bench-sync: venv-dev ## Measure import, push, pull and schedules on PostgreSQL and SQLite; ROWS=100000 is short
+	@$(BIN)/python -m bench.syncing $(ARGS)
+
+bench-pages: venv-dev ## How long each page and reading endpoint takes over millions of rows (PostgreSQL)
+	@$(BIN)/python -m bench.pages $(ARGS)
+
 lint: venv-dev ## Check style, types, the floors of the house, migrations and generated docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy hub integrations webhooks tools
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r hub integrations webhooks tools
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py providerdocs --check
+
+audit: venv-dev ## Hold the locks against the known vulnerabilities (asks pypi.org; AUDIT="-s osv" asks osv.dev)
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off $(AUDIT) -r requirements.lock
 
 format: venv-dev ## Put the code into the house style
 	$(BIN)/ruff check --fix .

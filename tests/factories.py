@@ -10,12 +10,17 @@ from factory.django import DjangoModelFactory
 
 from hub.accounts.models import APIKey, Membership, Organization, Role, Scope
 from hub.connections.models import Credential, Integration
-from hub.delivery.models import IntegrationLog, LogKind, Priority, QueueItem, State
+from hub.delivery.models import BulkDeed, BulkRun, IntegrationLog, LogKind, Priority, QueueItem, State
 from hub.events.models import Event, EventType, Route, RouteFallback
+from hub.files import store
+from hub.files.models import FileImport
+from hub.lib.ids import uuid7
 from hub.mapping.models import FieldMapping
 from hub.metrics.models import HealthReport
-from hub.sync.models import Direction, RecordType, Sync
-from webhooks.models import ReceivedWebhook, WebhookEndpoint
+from hub.sync.models import Direction, Record, RecordType, Sync
+from hub.sync.records import fingerprint
+from webhooks import subscriptions
+from webhooks.models import ReceivedWebhook, Subscription, WebhookEndpoint
 
 
 class OrganizationFactory(DjangoModelFactory):
@@ -166,6 +171,19 @@ class QueueItemFactory(DjangoModelFactory):
     claim_order = factory.LazyAttribute(lambda item: QueueItem.order(item.due_at, item.priority))
 
 
+class BulkRunFactory(DjangoModelFactory):
+    """A run over the failed deliveries that has ended without finding one."""
+
+    class Meta:
+        model = BulkRun
+
+    organization = factory.SubFactory(OrganizationFactory)
+    deed = BulkDeed.RETRY
+    selection = factory.LazyFunction(lambda: {"state": State.FAILED.value})
+    state = BulkRun.State.COMPLETED
+    before = factory.LazyFunction(uuid7)
+
+
 class IntegrationLogFactory(DjangoModelFactory):
     class Meta:
         model = IntegrationLog
@@ -229,6 +247,12 @@ class HealthReportFactory(DjangoModelFactory):
     text = "Nothing was delivered. All is well."
 
 
+def subscription(organization: Organization | None = None, **wanted: Any) -> tuple[Subscription, str]:
+    """Return a subscription to ``order.*`` and its secret."""
+    given = {"url": "https://hooks.example.com/in", "types": ["order.*"], "name": "Partner", **wanted}
+    return subscriptions.create(organization or OrganizationFactory(), subscriptions.Wanted(**given))
+
+
 def api_key(organization: Organization | None = None, scopes: Any = tuple(Scope), **extra: Any) -> str:
     """Issue a key with ``scopes`` (all unless said) and return its text."""
     return APIKey.issue(organization or OrganizationFactory(), "Tests", list(scopes), **extra)[1]
@@ -242,6 +266,43 @@ class RecordTypeFactory(DjangoModelFactory):
 
     organization = factory.SubFactory(OrganizationFactory)
     name = factory.Sequence(lambda n: f"type-{n}")
+
+
+class RecordFactory(DjangoModelFactory):
+    class Meta:
+        model = Record
+
+    type = factory.SubFactory(RecordTypeFactory)
+    organization = factory.SelfAttribute("type.organization")
+    key = factory.Sequence(str)
+    data = factory.LazyAttribute(lambda record: {"id": record.key})
+    fingerprint = factory.LazyAttribute(lambda record: fingerprint(record.data))
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class FileImportFactory(DjangoModelFactory):
+    """A CSV file that waits for its columns."""
+
+    class Meta:
+        model = FileImport
+        skip_postgeneration_save = True
+
+    type = factory.SubFactory(RecordTypeFactory)
+    organization = factory.SelfAttribute("type.organization")
+    name = "clients.csv"
+    kind = "csv"
+    encoding = "utf-8"
+    separator = ","
+    state = "uploaded"
+    columns = factory.LazyFunction(
+        lambda: [{"column": name, "field": name, "kind": "text"} for name in ("id", "name")]
+    )
+    content_kept = factory.PostGeneration(lambda file, create, given, **_: _keep(file, given))
+
+
+def _keep(file: FileImport, content: bytes | None) -> None:
+    store.keep(file, [content or b"id,name\n1,Ann\n,Bob\n"])
+    file.save()
 
 
 class SyncFactory(DjangoModelFactory):

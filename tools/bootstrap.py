@@ -63,7 +63,7 @@ def make_venv() -> None:
         return
     shutil.rmtree(VENV, ignore_errors=True)
     say("Making the virtual environment .venv …")
-    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
+    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)  # nosec B603
     if made.returncode or not quiet(pip("--version")):
         shutil.rmtree(VENV, ignore_errors=True)
         stop(
@@ -86,12 +86,12 @@ def install_with_uv(lock: str) -> bool:
 def install_with_pip(lock: str) -> bool:
     """Install with pip; return whether it worked."""
     say("… with pip, which takes a minute.")
-    return subprocess.run([*pip("install", "-qq", "--require-hashes"), "-r", lock], cwd=ROOT).returncode == 0
+    return subprocess.run([*pip("install", "-qq", "--require-hashes"), "-r", lock], cwd=ROOT).returncode == 0  # nosec B603
 
 
 def uv_settings() -> dict[str, str]:
     """Translate pip's configuration, which uv does not read, into uv's environment."""
-    listed = subprocess.run(pip("config", "list"), capture_output=True, text=True).stdout
+    listed = subprocess.run(pip("config", "list"), capture_output=True, text=True).stdout  # nosec B603
     # As with pip, every index counts the same; the hashes say which file is the right one.
     settings = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
     for line in listed.splitlines():
@@ -110,7 +110,7 @@ def pip(*arguments: str) -> list[str]:
 
 def quiet(command: list[str], env: dict[str, str] | None = None) -> bool:
     """Run a command without a word; return whether it worked."""
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True).returncode == 0
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True).returncode == 0  # nosec B603
 
 
 def say(text: str) -> None:
