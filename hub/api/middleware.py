@@ -8,11 +8,13 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import resolve
+from django.utils.log import log_response
 
 from hub.api.problems import MEDIA_TYPE, problem_body
 from hub.audit.actors import begin_acting
 from hub.lib import logs, tracing
 from hub.lib.ids import uuid7
+from hub.lib.redaction import MASK
 
 HEADER = "X-Request-Id"
 ACCEPTABLE = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
@@ -32,13 +34,13 @@ class RequestIdMiddleware:
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if ACCEPTABLE.fullmatch(given) else uuid7().hex
         request.META["hub.request_id"] = request_id
-        scope = logs.enter(lambda: {"request_id": request_id})
+        scope = logs.enter(lambda: {"request_id": request_id}, _mask_of(request))
         try:
             response = _traced(self.get_response, request)
+            if response.status_code >= 400:
+                response = _told(request, response, request_id)
         finally:
             logs.leave(scope)
-        if request.path.startswith("/api/") and response.status_code >= 400:
-            response = _as_problem(response, request_id)
         response.headers[HEADER] = request_id
         return response
 
@@ -86,6 +88,22 @@ def _traced(
             span.update_name(f"{request.method} /{request.resolver_match.route}")
             span.set_attribute("http.response.status_code", response.status_code)
         return response
+
+
+def _mask_of(request: HttpRequest) -> Callable[[str], str] | None:
+    """Return what masks a webhook's address, which is a secret and stands in lines that Django writes."""
+    if not request.path_info.startswith("/webhooks/"):
+        return None
+    return lambda text: text.replace(request.path, f"/webhooks/{MASK}/")
+
+
+def _told(request: HttpRequest, response: HttpResponseBase, request_id: str) -> HttpResponseBase:
+    """Log an error as Django would, but while the line still carries the request's id; return the answer."""
+    line = ("%s: %s", response.reason_phrase, request.path)
+    log_response(*line, response=cast(HttpResponse, response), request=request)
+    told = _as_problem(response, request_id) if request.path.startswith("/api/") else response
+    told._has_been_logged = True  # type: ignore[attr-defined]
+    return told
 
 
 def _as_problem(response: HttpResponseBase, request_id: str) -> HttpResponseBase:
