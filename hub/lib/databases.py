@@ -16,6 +16,9 @@ _POSTGRESQL: dict[str, Any] = {
     "keepalives_idle": 20,
     "keepalives_interval": 5,
 }
+#: The hub's questions are short: compiling one took up to ten times as long as answering it.
+_SESSION = "-c jit=off"
+_READ_ONLY = "-c default_transaction_read_only=on"
 
 
 def tuned(address: dict[str, Any]) -> dict[str, Any]:
@@ -23,7 +26,8 @@ def tuned(address: dict[str, Any]) -> dict[str, Any]:
     if address["ENGINE"] == "django.db.backends.sqlite3":
         more: dict[str, Any] = {"OPTIONS": _SQLITE}
     else:
-        more = {"OPTIONS": {**_POSTGRESQL, **address.get("OPTIONS", {})}, "CONN_HEALTH_CHECKS": True}
+        options = {**_POSTGRESQL, **address.get("OPTIONS", {}), **_session(address)}
+        more = {"OPTIONS": options, "CONN_HEALTH_CHECKS": True}
     # Also with SQLite: opening and closing a database in WAL mode costs more than most requests.
     return {**address, **more, "CONN_MAX_AGE": 600}
 
@@ -33,5 +37,16 @@ def replica(address: dict[str, Any]) -> dict[str, Any]:
     settings = tuned(address)
     settings["OPTIONS"] = {**settings["OPTIONS"]}
     if address["ENGINE"] != "django.db.backends.sqlite3":
-        settings["OPTIONS"] |= {"connect_timeout": 2, "options": "-c default_transaction_read_only=on"}
+        asked = f"{settings['OPTIONS'].get('options', '')} {_READ_ONLY}".strip()
+        settings["OPTIONS"] |= {"connect_timeout": 2, "options": asked}
     return {**settings, "TEST": {"MIRROR": "default"}}
+
+
+def _session(address: dict[str, Any]) -> dict[str, str]:
+    """Return what a session begins with: the hub's, then the URL's own, of which the later one holds.
+
+    PgBouncer in front, which refuses what it does not know, is told by the mark that it needs anyway.
+    """
+    if address.get("DISABLE_SERVER_SIDE_CURSORS"):
+        return {}
+    return {"options": f"{_SESSION} {address.get('OPTIONS', {}).get('options', '')}".strip()}
