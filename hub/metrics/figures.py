@@ -1,6 +1,6 @@
 """Reading the figures of any span: rollups, and from the raw log what is not rolled up yet.
 
-Each function asks ONE statement, so that it sees the figures and the cursor of the same moment:
+Each function reads both in ONE statement, so that it sees the figures and the cursor of the same moment:
 nothing is missed or doubled while a rollup goes on. The raw part counts delivery attempts only
 (failed items and webhooks follow with the next rollup, seconds later) and is bounded, so that a page
 stays fast also where no scheduler has run for days.
@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models.functions import Coalesce
 
 from hub.accounts.models import Organization
 from hub.connections.models import Integration
@@ -122,11 +122,13 @@ def _sums(model: Any, columns: Sequence[str], condition: Q, key: str) -> QuerySe
 def _raw(columns: Sequence[str], condition: Q, key: str) -> QuerySet[Any, Any]:
     """Return the sums of the log rows behind the cursor, in the shape of ``_sums``."""
     cursor = RollupCursor.objects.filter(name="log").values("last_id")[:1]
-    newest = IntegrationLog.objects.order_by("-pk").values("pk")[:1]
     counted = Coalesce(Subquery(cursor), Value(0))
-    begin = Greatest(counted, Coalesce(Subquery(newest), Value(0)) - Value(RAW_ROWS))
+    newest = IntegrationLog.objects.order_by("-pk").values_list("pk", counted).first() or (0, 0)
     sums = {f"sum_{name}": _raw_count(name) for name in columns}
-    rows = IntegrationLog.objects.filter(condition, pk__gt=begin, kind=LogKind.DELIVERY)
+    # Where the cursor stood a moment ago tells PostgreSQL how few rows there are, where it stands in the
+    # statement which of them count: it only moves on.
+    bounds = Q(pk__gt=max(newest[0] - RAW_ROWS, newest[1])) & Q(pk__gt=counted)
+    rows = IntegrationLog.objects.filter(condition, bounds, kind=LogKind.DELIVERY)
     if key == "minute":
         rows = rows.annotate(minute=StartOfMinute("created_at"))
     return rows.values(key).annotate(**sums).values_list(key, *sums).order_by()

@@ -121,5 +121,5 @@ def test_costs_the_same_for_any_number(django_assert_num_queries: Any) -> None:
     for _ in range(5):
         QueueItemFactory(integration=IntegrationFactory(organization=organization))
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         integration_health([organization])
