@@ -5,6 +5,7 @@ calls). The seed is the same in each run, so that a change is judged and not its
 another, ``FUZZ_SEED=0`` draws one, and it is printed. Bounded in time; ``FUZZ_SECONDS=600`` looks longer.
 """
 
+import json
 import os
 import random
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from hypothesis import strategies as some
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from schemathesis.engine.context import EngineContext
@@ -61,6 +63,18 @@ CONFIG: dict[str, Any] = {
         "missing_required_header": {"expected-statuses": ["400", "401", "403", "404", "406", "415", "428"]},
     },
 }
+
+#: Rows for the import, good and bad: of bodies in lines schemathesis knows nothing, and would try none.
+LINES = ["application/x-ndjson", "application/jsonl"]
+ROWS = some.lists(
+    some.dictionaries(some.sampled_from(["id", "name"]) | some.text(), some.text() | some.floats())
+)
+schemathesis.serializer.alias(LINES, "application/octet-stream")
+schemathesis.openapi.media_type(
+    LINES[0],
+    some.binary() | ROWS.map(lambda rows: "\n".join(map(json.dumps, rows)).encode()),
+    aliases=LINES[1:],
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(SECONDS * 4 + 120)]
 
