@@ -23,7 +23,8 @@ IDEMPOTENCY = {
 EVENTS_KEY = {
     **IDEMPOTENCY,
     "description": "Stands for idempotency_key where an event brings none; for a batch with the event's "
-    "position behind it (key#0). A CloudEvent has its source and id instead.",
+    "position behind it (key#0). A CloudEvent has its source and id instead. The first event of a key "
+    "counts: whatever is sent under it later is answered with that one and `duplicate: true`.",
     "schema": {"type": "string"},
 }
 IF_MATCH = {
@@ -36,6 +37,10 @@ IF_MATCH = {
 }
 ETAG = {"description": "Names this version, for If-Match.", "schema": {"type": "string"}}
 REQUEST_ID = {"description": "Finds the call in the hub's log.", "schema": {"type": "string"}}
+PUBLIC = (
+    "Needs no key: it is how people get tokens. An `Idempotency-Key` counts for nothing here: an answer with "
+    "tokens in it is kept for nobody."
+)
 #: Problems that every operation may end with.
 ALWAYS = (400, 401, 403, 406, 429)
 
@@ -97,7 +102,7 @@ class HubSchema(AutoSchema):
             self._add_common(operation)
         else:
             operation["security"] = []
-            operation["description"] = _with(operation, "Needs no key: it is how people get tokens.")
+            operation["description"] = _with(operation, PUBLIC)
         for status, response in operation["responses"].items():
             self._add_headers(operation, status, response)
         operation["responses"] = dict(sorted(operation["responses"].items()))

@@ -88,6 +88,14 @@ def test_a_batch_of_events_takes_the_key_for_each(api: API) -> None:
     assert sorted(Event.objects.values_list("idempotency_key", flat=True)) == ["key-1#0", "own"]
 
 
+def test_of_an_event_the_first_under_a_key_counts(api: API) -> None:
+    first = send(api, {"type": "a.b", "data": 1}, path="/api/events").json()
+    again = send(api, {"type": "a.b", "data": 2}, path="/api/events").json()
+
+    assert again == {**first, "duplicate": True}
+    assert Event.objects.get().data == 1
+
+
 @pytest.mark.parametrize("key", ["", "é", "x" * 256, " "])
 def test_a_bad_key_is_told(api: API, key: str) -> None:
     assert check(send(api, key=key), 400)["errors"][0]["field"] == "Idempotency-Key"
