@@ -175,13 +175,18 @@ def watched(application: Application, *, grace: float, most: int) -> Application
     slowest go early, which should be less than the process has threads.
     """
     _watch.grace, _watch.most = grace, most
+    said = False
 
     def run(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        nonlocal said
         if environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ:
             protocol = _protocol()
             if protocol is not None:
                 address = environ.get("REMOTE_ADDR", "")
                 environ["wsgi.input"] = Body(environ["wsgi.input"], protocol, address)
+            elif LOOKABLE and not said and environ.get("SERVER_SOFTWARE") == "Granian":
+                said = True
+                logger.warning("Slow callers are not watched: this version of granian is not known here.")
         return application(environ, start_response)
 
     return run

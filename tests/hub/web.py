@@ -12,7 +12,7 @@ import orjson
 from django.conf import settings
 from django.db import connection
 
-from tests.hub.running import free_port
+from tests.hub.running import PATIENCE, free_port
 
 COMMAND = (
     "--interface",
@@ -80,7 +80,7 @@ class Line:
     """One connection, used again and again."""
 
     def __init__(self, port: int):
-        self._line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self._line = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
 
     def post(
         self, path: str, body: bytes, headers: dict[str, str], method: str = "POST"
