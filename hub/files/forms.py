@@ -75,7 +75,7 @@ class ExportForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         _choose_among(self, "type", types)
-        rows = Integration.objects.filter(organization__in=organizations)
+        rows = Integration.objects.filter(organization__in=organizations).listed()
         _choose_among(self, "integration", rows.order_by("name"))
         _dress(self)
 
