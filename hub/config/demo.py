@@ -21,6 +21,9 @@ from hub.delivery.jobs import register_scheduled_job
 from hub.events.intake import Draft, accept_events
 from hub.events.models import EventType
 from hub.lib import outbound
+from hub.sync.models import Record, RecordType
+from hub.sync.records import read_row, upsert
+from hub.sync.starting import start
 from integrations.base.fixtures import webhook_fixtures
 from integrations.base.registry import providers
 from webhooks.models import WebhookEndpoint
@@ -34,6 +37,8 @@ FIRST_EVENTS = 20
 EVERY = 60.0
 #: One in so many ticks also sends a webhook.
 WEBHOOK_ONE_IN = 3
+#: One in so many changes a record.
+RECORD_ONE_IN = 5
 DICE = SystemRandom()
 PEOPLE = (
     ("Ada", "Lovelace", "Analytical Engines"),
@@ -57,6 +62,7 @@ def seed() -> Report:
     _, first_time = DemoTraffic.objects.get_or_create(organization=organization)
     if first_time:
         send_events(organization, FIRST_EVENTS)
+        first_records(organization)
     return report
 
 
@@ -74,11 +80,14 @@ def document() -> Document:
 
 
 def tick() -> None:
-    """Send a sample event, and now and then a webhook, wherever the demo's traffic is on."""
+    """Send a sample event, now and then a webhook or a changed record, wherever the demo's traffic is on."""
     for traffic in DemoTraffic.objects.filter(running=True).select_related("organization"):
         # A quota may be used up: the demo takes part in it like any sender.
         with suppress(QuotaExceeded):
             send_events(traffic.organization, 1)
+        if DICE.randrange(RECORD_ONE_IN) == 0:
+            for contacts in traffic.organization.record_types.filter(name="contact"):
+                keep_contact(contacts, DICE.choice(PEOPLE))
         if DICE.randrange(WEBHOOK_ONE_IN) == 0:
             send_webhook(traffic.organization)
 
@@ -100,10 +109,14 @@ def vary(value: Any, person: tuple[str, str, str]) -> Any:
     """Return ``value`` as it would be for ``person``, with numbers of its own."""
     first, last, company = person
     known = {"first_name": first, "last_name": last, "company": company}
-    known["email"] = f"{first}.{last}@example.com".lower()
+    known["email"] = _email(first)
     if not isinstance(value, dict):
         return value
     return {name: known.get(name, _vary_one(name, inner, person)) for name, inner in value.items()}
+
+
+def _email(first: str) -> str:
+    return f"{first}@example.com".lower()
 
 
 def _vary_one(name: str, value: Any, person: tuple[str, str, str]) -> Any:
@@ -114,6 +127,25 @@ def _vary_one(name: str, value: Any, person: tuple[str, str, str]) -> Any:
     if name == "server":
         return f"web-{DICE.randrange(1, 9)}"
     return vary(value, person)
+
+
+def first_records(organization: Organization) -> None:
+    """Keep the sample people as records, and have each of the organization's syncs run once."""
+    contacts = organization.record_types.get(name="contact")
+    for person in PEOPLE:
+        keep_contact(contacts, person)
+    for sync in organization.syncs.all():
+        start(sync, origin="schedule")
+
+
+def keep_contact(contacts: RecordType, person: tuple[str, str, str]) -> None:
+    """Write one of the sample people, who has a new telephone number now and then."""
+    first, last, company = person
+    phone = f"+44 20 7946 {DICE.randrange(1000):04}"
+    row = {"email": _email(first), "first_name": first, "last_name": last, "company": company, "phone": phone}
+    # What the integrations told of them stays.
+    before = Record.objects.filter(type=contacts, key=row["email"]).values_list("data", flat=True).first()
+    upsert(contacts, [read_row(contacts, {**(before or {}), **row})])
 
 
 def send_webhook(organization: Organization) -> None:

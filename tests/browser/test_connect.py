@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,8 +13,9 @@ from playwright.sync_api import Page, expect
 from hub.accounts.models import Role
 from hub.connections.models import Integration, SignIn
 from hub.delivery.models import IntegrationLog, LogKind
-from integrations.base.sandbox import Failure, Sandbox, make
+from integrations.base.sandbox import Failure, Sandbox
 from tests import factories as factory
+from tests.playing import playing
 from tests.plugins.browser import SignIn as Enter
 from tests.plugins.browser import shoot
 
@@ -26,16 +26,9 @@ SECRET = "00000000-0000-4000-8000-0000000000ff"
 @pytest.fixture
 def sandbox(settings: Any, live_server: Any) -> Iterator[Sandbox]:
     """The built-in sandbox on a port of its own; the hub knows it, and its own address."""
-    app = Sandbox()
-    server = make("127.0.0.1", 0, app)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    settings.HUB = dataclasses.replace(settings.HUB, url=live_server.url, sandbox_url=address)
-    yield app
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with playing() as (app, address):
+        settings.HUB = dataclasses.replace(settings.HUB, url=live_server.url, sandbox_url=address)
+        yield app
 
 
 def go_to_the_provider(page: Page) -> None:

@@ -1,6 +1,8 @@
 """The demo: every provider connected to the sandbox, and traffic that somebody can switch off."""
 
+import dataclasses
 from json import loads
+from typing import Any
 
 import pytest
 
@@ -12,9 +14,12 @@ from hub.delivery.models import QueueItem
 from hub.delivery.sources import load
 from hub.events.intake import Draft, accept_events
 from hub.events.models import Event
+from hub.sync.models import Record, RunState, SyncRun
+from hub.sync.run import run_until_idle
 from integrations.base.fixtures import webhook_fixtures
 from integrations.base.registry import get_provider, providers
 from tests.factories import MembershipFactory
+from tests.playing import playing
 from webhooks.models import WebhookEndpoint
 from webhooks.service import endpoint_url
 
@@ -66,6 +71,22 @@ def test_what_providers_tell_by_webhook_fits_its_routes() -> None:
     for item in items:
         action = item.integration.provider.action(item.action)
         build_input(action, item.mapping.rules if item.mapping else None, envelopes[item.source_id])
+
+
+def test_its_people_are_records_that_the_syncs_carry(settings: Any) -> None:
+    demo.seed()
+    with playing() as (_, address):
+        settings.HUB = dataclasses.replace(settings.HUB, sandbox_url=address)
+        run_until_idle()
+    organization = Organization.objects.get(slug="demo")
+    assert {run.state for run in SyncRun.objects.all()} == {RunState.COMPLETED}
+    ada = Record.objects.get(organization=organization, key="ada@example.com")
+    assert ada.data["last_name"] == "Lovelace"
+    assert ada.data["plan"] == "team", "Stripe's customer is the same person"
+    assert {link.integration.slug for link in ada.links.all()} == {"hubspot", "stripe"}
+    demo.keep_contact(ada.type, demo.PEOPLE[0])
+    ada.refresh_from_db()
+    assert ada.data["plan"] == "team"
 
 
 def test_traffic_stops_when_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
