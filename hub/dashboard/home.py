@@ -126,7 +126,8 @@ def _all_paused(problems: list[Problem]) -> str:
 def _needs_somebody(problem: Problem) -> bool:
     held = problem.integration.status == Status.RECONNECT or problem.integration.circuit == Circuit.OPEN
     ends = problem.expiry is not None and problem.expiry.days < DAYS_LEFT
-    return held or ends or problem.integration.test_ok is False or problem.health.failed_items > 0
+    failed = problem.health.failed_items > 0 or bool(problem.runs)
+    return held or ends or problem.integration.test_ok is False or failed
 
 
 def _tiles(health: list[Health], figures: Tally, span: Span) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """The open problems: what needs somebody now, by integration and error, with the buttons that help.
 
 A problem is open as long as its cause is: a credential that is refused, an open circuit, a failed
-connection test, failed deliveries that nobody retried or cancelled, deliveries that are tried again.
+connection test, failed deliveries that nobody retried or cancelled, deliveries that are tried again, a sync whose
+last run failed.
 """
 
 import re
@@ -22,8 +23,11 @@ from hub.accounts.pages import Deed, Told, register_deed
 from hub.connections.expiry import WARN_DAYS, Expiry, expiries
 from hub.connections.models import Circuit, Integration, Status
 from hub.delivery.models import IntegrationLog, QueueItem, State
+from hub.lib.sentences import ended
 from hub.metrics.models import Acknowledgement
 from hub.metrics.stats import Health, health_of
+from hub.sync.failures import failed_runs
+from hub.sync.models import SyncRun
 
 #: Newest failed, and newest waiting items that are looked through; more than these count as "or more".
 ITEMS_READ = 1_000
@@ -59,6 +63,8 @@ class Problem:
     sentence: str = ""
     advice: str = ""
     errors: list[Errors] = field(default_factory=list)
+    #: The last runs of its syncs that failed.
+    runs: list[SyncRun] = field(default_factory=list)
     more: int = 0
     buttons: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
@@ -73,7 +79,8 @@ class Problem:
 
     def is_covered_by(self, said: Acknowledgement | None) -> bool:
         """Whether nothing has happened that ``said`` did not know of."""
-        newest = max((error.last for error in self.errors), default=None)
+        ends = [*(error.last for error in self.errors), *(run.finished_at for run in self.runs)]
+        newest = max((end for end in ends if end), default=None)
         return said is not None and said.cause == self.cause and (newest is None or newest <= said.at)
 
 
@@ -82,16 +89,18 @@ def open_problems(request: HttpRequest, health: Sequence[Health]) -> list[Proble
     ids = [entry.integration.pk for entry in health if entry.failed_items or entry.queue_depth]
     found = _errors(ids)
     ends = _ends([entry.integration.organization_id for entry in health])
-    problems = [
-        _problem(entry, found.get(entry.integration.pk, []), ends.get(entry.integration.pk))
-        for entry in health
-    ]
-    needy = [problem for problem in problems if problem.sentence or problem.errors]
+    runs = failed_runs([entry.integration.pk for entry in health])
+    problems = []
+    for entry in health:
+        pk = entry.integration.pk
+        problems.append(_problem(entry, found.get(pk, []), ends.get(pk), runs.get(pk, [])))
+    needy = [problem for problem in problems if problem.sentence or problem.errors or problem.runs]
     _explain([error for problem in needy for error in problem.errors])
     said = Acknowledgement.objects.filter(integration__in=[problem.integration.pk for problem in needy])
     known = {entry.integration_id: entry for entry in said}
     for problem in needy:
-        problem.buttons = [*_renewal(request, problem), *buttons(request, problem.health)]
+        found_buttons = [*buttons(request, problem.health), *_resuming(request, problem)]
+        problem.buttons = [*_renewal(request, problem), *found_buttons]
         entry = known.get(problem.integration.pk)
         problem.acknowledged = entry if problem.is_covered_by(entry) else None
         if problem.buttons and problem.acknowledged is None:
@@ -143,12 +152,28 @@ def _renewal(request: HttpRequest, problem: Problem) -> list[dict[str, str]]:
     return [{"link": url, "label": "Renew", "icon": "key", "tone": "primary"}]
 
 
-def _problem(health: Health, errors: list[Errors], expiry: Expiry | None = None) -> Problem:
+def _resuming(request: HttpRequest, problem: Problem) -> list[dict[str, str]]:
+    """Return the buttons that let the failed runs go on, for operators."""
+    role = roles_of(request).get(problem.integration.organization_id)
+    if role is None or not role.covers(Role.OPERATOR):
+        return []
+    return [
+        {
+            "url": reverse("admin:sync_syncrun_do", args=[run.pk, "resume"]),
+            "label": f"Resume {run.sync}",
+            "icon": "play_arrow",
+        }
+        for run in problem.runs
+    ]
+
+
+def _problem(health: Health, errors: list[Errors], expiry: Expiry | None, runs: list[SyncRun]) -> Problem:
     integration = health.integration
     problem = Problem(
         integration,
         health,
         errors=errors[:ERRORS_TOLD],
+        runs=runs,
         more=max(0, len(errors) - ERRORS_TOLD),
         expiry=expiry,
     )
@@ -180,7 +205,7 @@ def _errors(ids: Sequence[UUID]) -> dict[UUID, list[Errors]]:
     groups: dict[tuple[UUID, str, bool], Errors] = {}
     for rows, waiting in ((_failed(ids), False), (_tried_again(ids), True)):
         for pk, integration, message, finished, made in rows:
-            text = _sentence(message or "It failed without a message")
+            text = ended(message or "It failed without a message")
             at = finished or made
             # The same but for a number (an id, an amount, seconds) is the same failure.
             key = (integration, _unnumbered(text), waiting)
@@ -195,10 +220,6 @@ def _errors(ids: Sequence[UUID]) -> dict[UUID, list[Errors]]:
 
 def _unnumbered(text: str) -> str:
     return re.sub(r"\d+", "#", text)
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "!", "?", "…", "”")) else f"{text}."
 
 
 _COLUMNS = ("pk", "integration_id", "last_error", "finished_at", "created_at")
@@ -238,8 +259,9 @@ def _acknowledge(request: HttpRequest, integration: Integration) -> Told:
     """Keep that somebody knows of what is wrong with ``integration`` now."""
     health = health_of([integration])[0]
     ends = _ends([integration.organization_id]).get(integration.pk)
-    problem = _problem(health, _errors([integration.pk]).get(integration.pk, []), ends)
-    if not problem.sentence and not problem.errors:
+    pk = integration.pk
+    problem = _problem(health, _errors([pk]).get(pk, []), ends, failed_runs([pk]).get(pk, []))
+    if not (problem.sentence or problem.errors or problem.runs):
         return Told("Nothing is wrong with it any more.", url=reverse("admin:index"))
     Acknowledgement.objects.update_or_create(
         integration=integration,

@@ -11,6 +11,7 @@ in step with one integration, in one direction; a run is one go of a sync.
                   beside what was known of it (known.py)
     merge.py      who is right where both sides changed a record, field by field
     conflicts.py  what a person has to decide, and what comes of it
+    failures.py   a sync that fails is told once, and once that it works again
     notices.py    webhooks bring a pull forward, and tell what is gone
 
 Two rules make it safe to kill anything at any moment. What came of a batch or a page is written in ONE

@@ -196,6 +196,8 @@ class Sync(Timestamped):
     nudged = models.BooleanField(default=False, db_default=False, editable=False)
     #: An incremental pull asks for what changed since then.
     read_until = models.DateTimeField(null=True, blank=True, editable=False)
+    #: The last run that came to an end by itself, and was no dry run, failed.
+    failing = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "slug"], name="sync_slug_once")]

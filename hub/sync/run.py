@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone
 
 from hub.delivery.clock import Watch
@@ -18,8 +18,9 @@ from hub.delivery.wake import wake_jobs
 from hub.delivery.worker import worker_name
 from hub.lib.held import Lost
 from hub.lib.keyring import KeyringError
+from hub.lib.sentences import ended
 from hub.lib.turns import short_turns
-from hub.sync import leases, pull, push
+from hub.sync import failures, leases, pull, push
 from hub.sync.models import Direction, RunState, SyncRun
 from hub.sync.work import Failed, Wait, Work, own_fault
 
@@ -120,7 +121,7 @@ def _after_failure(work: Work, failed: Failed) -> RunState | timedelta:
     plan = Plan(integration.quick_tries, integration.quick_delay, integration.schedule)
     decision = decide(failed.error, Progress(run.tries, run.tries, 0, 1), plan, now)
     run.tries = decision.tries
-    run.message = f"{failed.error.message} {decision.reason}"
+    run.message = f"{ended(failed.error.message)} {decision.reason}"
     if decision.state == State.FAILED:
         return RunState.FAILED
     return (decision.due_at or now) - now
@@ -133,4 +134,8 @@ def _leave(work: Work, outcome: RunState | timedelta) -> None:
         return
     if outcome == RunState.COMPLETED:
         work.run.message = "" if work.run.rejected == 0 else f"{work.run.rejected} rows were not taken."
-    leases.leave(work.run, outcome, now)
+    with transaction.atomic():
+        leases.leave(work.run, outcome, now)
+        news = failures.note(work.run)
+    if news:
+        failures.tell(work.run)

@@ -75,6 +75,10 @@ def compare(record: Record) -> Sides:
 def _side(record: Record, link: ExternalLink, syncs: Sequence[Sync], conflict: Conflict | None) -> Side:
     own = [sync for sync in syncs if sync.integration_id == link.integration_id]
     side = Side(link.integration, link, "", link.fingerprint == record.fingerprint, conflict, own)
+    read = _read(side)
+    if not side.pushed and read and not record.deleted:
+        # Nobody tells it the other fields: it need not have them.
+        side.in_step = all(name in record.data and record.data[name] == read[name] for name in read)
     side.sentence = _sentence(side, link)
     return side
 
@@ -85,7 +89,7 @@ def _sentence(side: Side, link: ExternalLink) -> str:
     if side.conflict:
         return "Both sides changed it; it is not sent until somebody has decided."
     if side.in_step:
-        return "It has the record as it is here."
+        return "It has the record as it is here." if side.pushed else "What it told of it is so here as well."
     if not side.pushed:
         return "The record is another here, and no push is set up that would tell."
     return "Changed here; the next push tells."

@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Mapping
 import jmespath
 
 from hub.lib.outbound import Response
+from hub.lib.sentences import cut
 from integrations.base.errors import (
     AuthError,
     IntegrationError,
@@ -103,11 +104,11 @@ def _message(response: Response, expression: str) -> str:
     try:
         body = response.json()
     except ValueError:
-        return response.text[:300].strip()
+        return cut(response.text, 300)
     found = jmespath.search(expression, body) if expression else None
     if isinstance(found, list):
         found = "; ".join(str(entry) for entry in found)
-    return str(found)[:500] if found else response.text[:300].strip()
+    return cut(str(found), 500) if found else cut(response.text, 300)
 
 
 classify_by_status = classifier(message="error.message || message || error_description || error || detail")

@@ -7,8 +7,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hub.connections.models import Circuit, Integration
-from hub.delivery.models import State
+from hub.delivery.models import QueueItem, State
 from hub.metrics.models import Acknowledgement
+from hub.sync.models import RunState, SyncRun
 from tests import factories as make
 from tests.hub.dashboard.world import World, build
 
@@ -100,3 +101,24 @@ def test_letting_an_open_circuit_try_is_asked_first(world: World) -> None:
     assert "What it sets moving" in client.get(link).text
     integration.refresh_from_db()
     assert integration.circuit == Circuit.OPEN
+
+
+def test_a_failed_sync_is_a_problem_with_the_button_that_helps(world: World) -> None:
+    QueueItem.objects.all().delete()
+    assert home(world)[2] == "All is well."
+    sync = make.SyncFactory(integration=world.rows["integration"], name="Customers", failing=True)
+    run = SyncRun.objects.create(
+        organization=world.organization,
+        sync=sync,
+        state=RunState.FAILED,
+        message="The account is closed.",
+        finished_at=timezone.now() - timedelta(minutes=5),
+    )
+    names, _, verdict = home(world)
+    assert (names, verdict) == (["Stripe Europe"], "Stripe Europe needs somebody.")
+    page = world.client("operator").get(reverse("admin:index")).text
+    assert "The account is closed." in page
+    assert reverse("admin:sync_syncrun_do", args=[run.pk, "resume"]) in page
+    assert "Resume Customers" not in world.client("viewer").get(reverse("admin:index")).text
+    assert acknowledge(world) == 302
+    assert home(world)[:2] == ([], ["Stripe Europe"])

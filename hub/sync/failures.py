@@ -1,0 +1,62 @@
+"""A sync that fails is told once, and once that it works again; the home page shows it meanwhile."""
+
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.conf import settings
+from django.urls import reverse
+
+from hub.events.alerts import raise_alert, raise_all_clear
+from hub.sync.models import RunState, Sync, SyncRun
+from integrations.base.capabilities import IncidentTrigger, IncidentUpdate
+
+logger = logging.getLogger(__name__)
+
+
+def note(run: SyncRun) -> bool:
+    """Keep on the sync how ``run`` ended; return whether that is news. Part of the ending's transaction.
+
+    Only runs of all of it count: who tries, or retries, some rows looks at them anyway.
+    """
+    some_rows = run.dry_run or run.filter or run.retry_of_id
+    if some_rows or run.state not in (RunState.COMPLETED, RunState.FAILED):
+        return False
+    failing = run.state == RunState.FAILED
+    return bool(Sync.objects.filter(pk=run.sync_id, failing=not failing).update(failing=failing))
+
+
+def tell(run: SyncRun) -> None:
+    """Raise the alert, or the all clear, for how ``run`` ended; after the commit, never raises."""
+    sync, key = run.sync, f"sync-{run.sync_id}"
+    details = {"sync": sync.slug, "integration": sync.integration.slug, "run": str(run.pk)}
+    try:
+        if run.state == RunState.COMPLETED:
+            over = IncidentUpdate(dedup_key=key, summary=f"{sync}: the run completed.", details=details)
+            raise_all_clear(run.organization, over)
+            return
+        alert = IncidentTrigger(
+            summary=f"{sync}: {run.message}"[:1000],
+            severity="error",
+            dedup_key=key,
+            component=sync.integration.slug,
+            group="syncs",
+            details=details,
+            link=settings.HUB.url + reverse("admin:sync_syncrun_change", args=[run.pk]),
+        )
+        raise_alert(run.organization, alert, once=f"{key}-{run.pk}-{run.fence}")
+    except Exception:  # whatever it is, the run has ended; the home page tells it all the same
+        logger.exception("The end of run %s became no alert", run.pk)
+
+
+def failed_runs(integrations: Sequence[UUID]) -> dict[UUID, list[SyncRun]]:
+    """Return the failed last run of each sync in use that fails, by integration."""
+    failing = Sync.objects.filter(integration__in=integrations, enabled=True, failing=True)
+    found: dict[UUID, list[SyncRun]] = {}
+    for sync in failing.order_by("name"):
+        whole = sync.runs.filter(dry_run=False, filter="", retry_of=None)
+        run = whole.select_related("sync").order_by("-id").first()
+        # One that was resumed or begun since is under way: nobody is needed.
+        if run is not None and run.state == RunState.FAILED:
+            found.setdefault(sync.integration_id, []).append(run)
+    return found
