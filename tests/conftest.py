@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +22,15 @@ pytest_plugins = ["tests.plugins.browser"]
 if not os.environ.get("CI"):
     examples.register_profile("patient", deadline=None)
     examples.load_profile("patient")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _whole_house() -> None:
+    """Import all that the addresses lead to before a test puts anything in another's place.
+
+    A module that is first imported while the registry of providers is a fake would keep the fake.
+    """
+    import_module("hub.urls")
 
 
 @dataclass(frozen=True)
