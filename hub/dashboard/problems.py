@@ -1,8 +1,8 @@
 """The open problems: what needs somebody now, by integration and error, with the buttons that help.
 
 A problem is open as long as its cause is: a credential that is refused, an open circuit, a failed
-connection test, failed deliveries that nobody retried or cancelled, deliveries that are tried again, a sync whose
-last run failed.
+connection test, failed deliveries that nobody retried or cancelled, deliveries that are tried again, a sync
+whose last run failed.
 """
 
 import re
@@ -90,17 +90,15 @@ def open_problems(request: HttpRequest, health: Sequence[Health]) -> list[Proble
     found = _errors(ids)
     ends = _ends([entry.integration.organization_id for entry in health])
     runs = failed_runs([entry.integration.pk for entry in health])
-    problems = []
-    for entry in health:
-        pk = entry.integration.pk
-        problems.append(_problem(entry, found.get(pk, []), ends.get(pk), runs.get(pk, [])))
+    parts = [(entry, entry.integration.pk) for entry in health]
+    problems = [_problem(one, found.get(pk, []), ends.get(pk), runs.get(pk, [])) for one, pk in parts]
     needy = [problem for problem in problems if problem.sentence or problem.errors or problem.runs]
     _explain([error for problem in needy for error in problem.errors])
     said = Acknowledgement.objects.filter(integration__in=[problem.integration.pk for problem in needy])
     known = {entry.integration_id: entry for entry in said}
     for problem in needy:
-        found_buttons = [*buttons(request, problem.health), *_resuming(request, problem)]
-        problem.buttons = [*_renewal(request, problem), *found_buttons]
+        helping = [*buttons(request, problem.health), *_resuming(request, problem)]
+        problem.buttons = [*_renewal(request, problem), *helping]
         entry = known.get(problem.integration.pk)
         problem.acknowledged = entry if problem.is_covered_by(entry) else None
         if problem.buttons and problem.acknowledged is None:

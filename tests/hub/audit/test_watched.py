@@ -61,7 +61,7 @@ BY_THEMSELVES = {
     },
     "events.RouteFallback": {"route"},
     "identity.Invitation": {"digest", "mailed_at", "invited_by"},
-    "sync.Sync": {"next_run_at", "nudged", "read_until"},
+    "sync.Sync": {"next_run_at", "nudged", "read_until", "failing"},
     "webhooks.Subscription": {"integration", "route", "failing_since", "last_failure_at", "warned"},
     "webhooks.WebhookEndpoint": {"token_digest", "keys", "last_call_at"},
 }
