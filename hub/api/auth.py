@@ -6,8 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework import serializers
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,13 +22,14 @@ from hub.api.auth_forms import (
     REFRESH,
     SIGNED_IN,
     TOKENS,
+    Body,
     FacebookBody,
     GoogleBody,
     LoginBody,
     RefreshBody,
     RegisterBody,
 )
-from hub.api.bodies import read_object, require_json
+from hub.api.bodies import held_against, read_object, require_json
 from hub.api.people import scopes_of
 from hub.api.problems import FieldProblem
 from hub.audit.actors import Actor, acting
@@ -72,20 +72,19 @@ class SignInView(APIView, ABC):
     permission_classes = ()
     throttle_classes = (AddressThrottle,)
     http_method_names = ("post",)
-    body: type[serializers.Serializer] = RefreshBody
+    body: type[Body] = RefreshBody
 
     def post(self, request: Request) -> Response:
         """Read the body, then do what the view is for."""
         require_json(request)
-        form = self.body(data=read_object(request.body))
-        form.is_valid(raise_exception=True)
+        form = held_against(self.body, read_object(request.body))
         address = client_address(request._request)
         with acting(lambda: Actor("Somebody not signed in", address=address)):
-            return self._told(lambda: self.answer(request._request, form.validated_data))
+            return self._told(lambda: self.answer(request._request, form))
 
     @abstractmethod
-    def answer(self, request: HttpRequest, data: dict[str, Any]) -> Response:
-        """Return the answer to a body of the right form."""
+    def answer(self, request: HttpRequest, given: Any) -> Response:
+        """Return the answer to a body, ``given`` in its form."""
 
     def _told(self, run: Callable[[], Response]) -> Response:
         try:
@@ -100,125 +99,113 @@ class SignInView(APIView, ABC):
         return response
 
 
+def _described(form: type[Body], success: dict[Any, Any], *problems: int, **said: Any) -> Any:
+    """Return what describes the one operation of a view."""
+    return extend_schema_view(
+        post=extend_schema(
+            request={schemas.JSON: form},
+            responses=schemas.answers(success, 400, 413, 415, *problems),
+            auth=[],
+            tags=["People"],
+            **said,
+        )
+    )
+
+
+@_described(
+    LoginBody,
+    {200: EITHER},
+    operation_id="login",
+    summary="Sign in with name and password, and a second factor where there is one",
+    description="Where the account has a second factor, the first answer is a challenge (`state`: "
+    "`second_factor`); send it back with the code. Send the access token with every call, together "
+    "with the header `X-Organization`.",
+    examples=[
+        OpenApiExample(
+            "First", {"username": "ann@example.com", "password": "correct horse"}, request_only=True
+        ),
+        OpenApiExample("Then", {"challenge": CHALLENGED["challenge"], "code": "123456"}, request_only=True),
+        *EXAMPLES,
+    ],
+)
 class LoginView(SignInView):
     """``/api/auth/login``."""
 
     body = LoginBody
 
-    @extend_schema(
-        operation_id="login",
-        summary="Sign in with name and password, and a second factor where there is one",
-        description="Where the account has a second factor, the first answer is a challenge (`state`: "
-        "`second_factor`); send it back with the code. Send the access token with every call, together "
-        "with the header `X-Organization`.",
-        request=LoginBody,
-        responses=schemas.answers({200: EITHER}, 400, 429),
-        examples=[
-            OpenApiExample(
-                "First", {"username": "ann@example.com", "password": "correct horse"}, request_only=True
-            ),
-            OpenApiExample(
-                "Then", {"challenge": CHALLENGED["challenge"], "code": "123456"}, request_only=True
-            ),
-            *EXAMPLES,
-        ],
-        auth=[],
-        tags=["People"],
-    )
-    def post(self, request: Request) -> Response:
-        """Sign in."""
-        return super().post(request)
-
-    def answer(self, request: HttpRequest, data: dict[str, Any]) -> Response:
+    def answer(self, request: HttpRequest, given: Any) -> Response:
         """Return tokens, or a challenge."""
-        if data.get("challenge"):
-            return _signed_in(request, signing_in.by_code(request, data["challenge"], data["code"]))
-        user = signing_in.by_password(request, data["username"], data["password"])
-        return _challenged(user) or _signed_in(request, user)
+        first, second = (given.username, given.password), (given.challenge, given.code)
+        if all(first) and not any(second):
+            user = signing_in.by_password(request, *first)
+            return _challenged(user) or _signed_in(request, user)
+        if all(second) and not any(first):
+            return _signed_in(request, signing_in.by_code(request, *second))
+        raise FieldProblem([("", "Send username and password, or challenge and code.")])
 
 
+@_described(
+    RegisterBody,
+    {201: TOKENS},
+    410,
+    operation_id="register",
+    summary="Make the account of somebody who is invited",
+    description="By invitation only. Somebody with an account opens the link in a browser instead.",
+    examples=[
+        OpenApiExample(
+            "Ann",
+            {"invitation": "T3sKq…", "name": "Ann Ondaatje", "password": "correct horse battery"},
+            request_only=True,
+        ),
+        OpenApiExample("Signed in", SIGNED_IN, response_only=True, status_codes=["201"]),
+    ],
+)
 class RegisterView(SignInView):
     """``/api/auth/register``."""
 
     body = RegisterBody
 
-    @extend_schema(
-        operation_id="register",
-        summary="Make the account of somebody who is invited",
-        description="By invitation only. Somebody with an account opens the link in a browser instead.",
-        request=RegisterBody,
-        responses=schemas.answers({201: TOKENS}, 400, 410, 429),
-        examples=[
-            OpenApiExample(
-                "Ann",
-                {"invitation": "T3sKq…", "name": "Ann Ondaatje", "password": "correct horse battery"},
-                request_only=True,
-            ),
-            OpenApiExample("Signed in", SIGNED_IN, response_only=True, status_codes=["201"]),
-        ],
-        auth=[],
-        tags=["People"],
-    )
-    def post(self, request: Request) -> Response:
-        """Register."""
-        return super().post(request)
-
-    def answer(self, request: HttpRequest, data: dict[str, Any]) -> Response:
+    def answer(self, request: HttpRequest, given: Any) -> Response:
         """Make the account, join, sign in."""
-        found = invitations.find(data["invitation"].rstrip("/").rpartition("/")[2])
+        found = invitations.find(given.invitation.rstrip("/").rpartition("/")[2])
         try:
-            check_password(data["password"], found, data["name"])
+            check_password(given.password, found, given.name)
         except ValidationError as error:
             raise FieldProblem([("password", " ".join(error.messages))]) from None
-        user = invitations.register(found, data["name"], data["password"])
+        user = invitations.register(found, given.name, given.password)
         return _signed_in(request, user, status=201)
 
 
+@_described(
+    RefreshBody,
+    {200: TOKENS},
+    operation_id="refresh",
+    summary="Exchange a refresh token for new tokens",
+    description="Each refresh token is good once. One that comes a second time was copied: it ends "
+    "everything that came of its sign-in.",
+    examples=[REFRESH, OpenApiExample("Signed in", SIGNED_IN, response_only=True, status_codes=["200"])],
+)
 class RefreshView(SignInView):
     """``/api/auth/refresh``."""
 
-    @extend_schema(
-        operation_id="refresh",
-        summary="Exchange a refresh token for new tokens",
-        description="Each refresh token is good once. One that comes a second time was copied: it ends "
-        "everything that came of its sign-in.",
-        request=RefreshBody,
-        responses=schemas.answers({200: TOKENS}, 400, 429),
-        examples=[
-            REFRESH,
-            OpenApiExample("Signed in", SIGNED_IN, response_only=True, status_codes=["200"]),
-        ],
-        auth=[],
-        tags=["People"],
-    )
-    def post(self, request: Request) -> Response:
-        """Refresh."""
-        return super().post(request)
-
-    def answer(self, request: HttpRequest, data: dict[str, Any]) -> Response:
+    def answer(self, request: HttpRequest, given: Any) -> Response:
         """Return the next tokens."""
-        return Response(_facts(tokens.refresh(data["refresh_token"])))
+        return Response(_facts(tokens.refresh(given.refresh_token)))
 
 
+@_described(
+    RefreshBody,
+    {204: None},
+    operation_id="logout",
+    summary="End a sign-in: all its tokens are refused from now on",
+    examples=[REFRESH],
+)
 class LogoutView(SignInView):
     """``/api/auth/logout``."""
 
-    @extend_schema(
-        operation_id="logout",
-        summary="End a sign-in: all its tokens are refused from now on",
-        request=RefreshBody,
-        responses=schemas.answers({204: None}, 400, 429),
-        examples=[REFRESH],
-        auth=[],
-        tags=["People"],
-    )
-    def post(self, request: Request) -> Response:
-        """Sign out."""
-        return super().post(request)
-
-    def answer(self, request: HttpRequest, data: dict[str, Any]) -> Response:
+    def answer(self, request: HttpRequest, given: Any) -> Response:
         """End the family."""
-        tokens.end(data["refresh_token"])
+        tokens.end(given.refresh_token)
         return Response(status=204)
 
 
@@ -227,59 +214,44 @@ class SocialView(SignInView):
 
     provider = ""
 
-    def answer(self, request: HttpRequest, data: dict[str, Any]) -> Response:
+    def answer(self, request: HttpRequest, given: Any) -> Response:
         """Return tokens, or a challenge where the account has a second factor here."""
-        token = {name: value for name, value in data.items() if name != "invitation"}
-        user = signing_in.by_provider(request, self.provider, token, data.get("invitation", ""))
+        token = given.model_dump(exclude={"invitation"})
+        user = signing_in.by_provider(request, self.provider, token, given.invitation)
         return _challenged(user) or _signed_in(request, user)
 
 
+def _social(form: type[Body], token: dict[str, str], **said: Any) -> Any:
+    examples = [OpenApiExample("A token", token, request_only=True), *EXAMPLES]
+    return _described(form, {200: EITHER}, 404, 409, 410, examples=examples, **said)
+
+
+@_social(
+    GoogleBody,
+    {"id_token": "eyJhbGciOiJSUzI1NiJ9…"},
+    operation_id="loginWithGoogle",
+    summary="Sign in with an ID token of Google's",
+    description="For accounts that are linked, that have the same verified address, or that are "
+    "invited under it (send `invitation`).",
+)
 class GoogleView(SocialView):
     """``/api/auth/social/google``."""
 
     provider, body = "google", GoogleBody
 
-    @extend_schema(
-        operation_id="loginWithGoogle",
-        summary="Sign in with an ID token of Google's",
-        description="For accounts that are linked, that have the same verified address, or that are "
-        "invited under it (send `invitation`).",
-        request=GoogleBody,
-        responses=schemas.answers({200: EITHER}, 400, 404, 410, 429),
-        examples=[
-            OpenApiExample("An ID token", {"id_token": "eyJhbGciOiJSUzI1NiJ9…"}, request_only=True),
-            *EXAMPLES,
-        ],
-        auth=[],
-        tags=["People"],
-    )
-    def post(self, request: Request) -> Response:
-        """Sign in with Google."""
-        return super().post(request)
 
-
+@_social(
+    FacebookBody,
+    {"access_token": "EAABwzLix…"},
+    operation_id="loginWithFacebook",
+    summary="Sign in with an access token of Facebook's",
+    description="For accounts that were linked in the browser: Facebook does not say whether it "
+    "verified an address, so none is trusted.",
+)
 class FacebookView(SocialView):
     """``/api/auth/social/facebook``."""
 
     provider, body = "facebook", FacebookBody
-
-    @extend_schema(
-        operation_id="loginWithFacebook",
-        summary="Sign in with an access token of Facebook's",
-        description="For accounts that were linked in the browser: Facebook does not say whether it "
-        "verified an address, so none is trusted.",
-        request=FacebookBody,
-        responses=schemas.answers({200: EITHER}, 400, 404, 410, 429),
-        examples=[
-            OpenApiExample("An access token", {"access_token": "EAABwzLix…"}, request_only=True),
-            *EXAMPLES,
-        ],
-        auth=[],
-        tags=["People"],
-    )
-    def post(self, request: Request) -> Response:
-        """Sign in with Facebook."""
-        return super().post(request)
 
 
 def _challenged(user: Any) -> Response | None:

@@ -1,11 +1,12 @@
 """What the API of signing in takes and answers: forms that bodies are held against, and descriptions."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from drf_spectacular.utils import OpenApiExample, PolymorphicProxySerializer
-from rest_framework import serializers
+from pydantic import ConfigDict, Field, StringConstraints
 
 from hub.api import schemas
+from hub.config.document import Entry
 
 USER = {"username": "ann@example.com", "name": "Ann Ondaatje", "email": "ann@example.com"}
 SIGNED_IN: dict[str, Any] = {
@@ -27,49 +28,55 @@ CHALLENGED = {
 }
 
 
-class LoginBody(serializers.Serializer):
+Text = Annotated[str, StringConstraints(strip_whitespace=True)]
+Token = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+
+
+class Body(Entry):
+    """What people send to sign in; no mistake in it is told with what was sent."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+
+class LoginBody(Body):
     """Name and password, or the challenge and the second factor's code."""
 
-    username = serializers.CharField(required=False, max_length=254, help_text="User name or e-mail.")
-    password = serializers.CharField(required=False, max_length=1000, trim_whitespace=False)
-    challenge = serializers.CharField(required=False, max_length=500, help_text="From the first answer.")
-    code = serializers.CharField(required=False, max_length=40, help_text="Of the app, or a recovery code.")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """One pair, whole."""
-        if bool(attrs.get("username") and attrs.get("password")) == bool(
-            attrs.get("challenge") and attrs.get("code")
-        ):
-            raise serializers.ValidationError("Send username and password, or challenge and code.")
-        return attrs
+    username: Text = Field("", max_length=254, description="User name or e-mail.")
+    password: str = Field("", max_length=1000)
+    challenge: Text = Field("", max_length=500, description="From the first answer.")
+    code: Text = Field("", max_length=40, description="Of the app, or a recovery code.")
 
 
-class RegisterBody(serializers.Serializer):
+class RegisterBody(Body):
     """The account of somebody who is invited."""
 
-    invitation = serializers.CharField(max_length=200, help_text="The end of the invitation's link.")
-    name = serializers.CharField(max_length=150)
-    password = serializers.CharField(max_length=1000, trim_whitespace=False)
+    invitation: Text = Field(min_length=1, max_length=200, description="The end of the invitation's link.")
+    name: Text = Field(min_length=1, max_length=150)
+    password: str = Field(min_length=1, max_length=1000)
 
 
-class RefreshBody(serializers.Serializer):
+class RefreshBody(Body):
     """A refresh token."""
 
-    refresh_token = serializers.CharField(max_length=300)
+    refresh_token: Text = Field(min_length=1, max_length=300)
 
 
-class GoogleBody(serializers.Serializer):
+class SocialBody(Body):
+    """What an identity provider gave the client, under the provider's own name for it."""
+
+    invitation: Text = Field("", max_length=200, description="Of somebody who has no account yet.")
+
+
+class GoogleBody(SocialBody):
     """What Google gave the client."""
 
-    id_token = serializers.CharField(max_length=10_000)
-    invitation = serializers.CharField(required=False, max_length=200)
+    id_token: Token
 
 
-class FacebookBody(serializers.Serializer):
+class FacebookBody(SocialBody):
     """What Facebook gave the client."""
 
-    access_token = serializers.CharField(max_length=10_000)
-    invitation = serializers.CharField(required=False, max_length=200)
+    access_token: Token
 
 
 ORGANIZATION = schemas.shape(

@@ -55,12 +55,13 @@ def read_object(raw: bytes) -> dict[str, Any]:
 def held_against(form: type[Form], data: Any) -> Form:
     """Return ``data`` as ``form``; raise FieldProblem with a sentence for each field.
 
-    Strict: ``"5"`` is no number, and ``1`` is no text.
+    Strict: ``"5"`` is no number, and ``1`` is no text. A form that hides its input is not quoted.
     """
     try:
         return form.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        entries = error.errors(include_url=False)[:MOST_TOLD]
+        hidden = bool(form.model_config.get("hide_input_in_errors"))
+        entries = error.errors(include_url=False, include_input=not hidden)[:MOST_TOLD]
         found = [field_mistake(entry) for entry in entries]
         raise FieldProblem([(one.place, _sentence(one.place, one.message)) for one in found]) from None
 

@@ -97,6 +97,8 @@ class HubSchema(AutoSchema):
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
             return operation
+        for status in ALWAYS:
+            operation["responses"].setdefault(str(status), _problem(status))
         if hasattr(self.view, "required_scope"):
             self._add_scope(operation)
             self._add_common(operation)
@@ -114,8 +116,7 @@ class HubSchema(AutoSchema):
             operation.setdefault("parameters", []).append(EVENTS_KEY if own else IDEMPOTENCY)
         if "412" in operation["responses"]:
             operation.setdefault("parameters", []).append(self._if_match(operation))
-        common = (*ALWAYS, 409, 422) if self.method == "POST" else ALWAYS
-        for status in common:
+        for status in (409, 422) if self.method == "POST" else ():
             operation["responses"].setdefault(str(status), _problem(status))
 
     def _add_scope(self, operation: dict[str, Any]) -> None:

@@ -209,6 +209,9 @@ def test_an_invitation_registers_once(member: Membership) -> None:
     [
         ("login", {}),
         ("login", {"username": "a", "password": "b", "challenge": "c", "code": "d"}),
+        ("login", {"username": "a", "password": "b", "challenge": "c"}),
+        ("login", {"username": "a", "password": "b", "challenge": 0}),
+        ("login", {"username": "a", "password": 5}),
         ("login", []),
         ("login", {"username": {"a": 1}, "password": "b"}),
         ("register", {"invitation": "x"}),
@@ -220,6 +223,12 @@ def test_what_is_missing_is_named(db: None, path: str, body: Any) -> None:
     answer = send(path, body)
     assert answer.status_code == 400
     assert answer.json()["errors"]
+
+
+def test_what_is_wrong_is_told_without_what_was_sent(db: None) -> None:
+    answer = send("login", {"username": "a", "password": "planted" * 200})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "password")
+    assert "planted" not in answer.text
 
 
 def test_a_provider_that_is_not_set_up_says_so(db: None) -> None:
