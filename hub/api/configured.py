@@ -212,7 +212,7 @@ def lock(organization: Organization) -> None:
 def config_problem(error: ConfigError) -> FieldProblem:
     """Return the mistakes of a document as a problem of the API."""
     return FieldProblem(
-        [(one.place, f"{one.message[:1].upper()}{one.message[1:]}.") for one in error.mistakes]
+        [(one.place, f"{one.message[:1].upper()}{one.message[1:].rstrip('.')}.") for one in error.mistakes]
     )
 
 

@@ -4,10 +4,15 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from drf_spectacular.generators import SchemaGenerator
 
 from hub.accounts.models import APIKey
+from hub.lib import throttle
 from tests import factories as make
+from tests.hub.api.conftest import API
 from tests.hub.dashboard.world import World
+from tests.security.addresses import operations, photograph
+from tests.security.test_hostile_values import address
 from webhooks.models import Subscription
 
 #: What somebody would like to set, whatever the form.
@@ -36,6 +41,11 @@ WANTED: dict[str, Any] = {
     "tokens": "{}",
     "created_at": "2000-01-01",
 }
+#: A record is whatever its sender says.
+FREE_FORM = {("put", "/api/records/{type}/{key}")}
+
+
+COMPONENTS = SchemaGenerator().get_schema(request=None, public=True)["components"]["schemas"]
 
 
 @pytest.mark.django_db
@@ -105,3 +115,34 @@ def test_a_subscription_keeps_its_organization_and_state(world: World, strangers
     assert changed.integration.provider_slug == row.integration.provider_slug
     client.post(reverse("admin:webhooks_subscription_add"), given)
     assert not Subscription.objects.filter(organization=strangers.organization, name="Renamed").exists()
+
+
+def fields_of(schema: dict[str, Any]) -> set[str]:
+    """What a body may have."""
+    if "$ref" in schema:
+        return fields_of(COMPONENTS[schema["$ref"].rpartition("/")[2]])
+    inner = [fields_of(each) for each in schema.get("oneOf", [])]
+    return set(schema.get("properties", {})).union(*inner)
+
+
+@pytest.mark.django_db
+def test_no_body_of_the_api_takes_what_its_form_does_not_have(world: World, strangers: World) -> None:
+    """Each JSON body of the description, with every column that somebody would like to set."""
+    api, tried = API(world.organization), 0
+    api.get("/api/events")  # notes that the key is used
+    before = photograph()
+    for method, path, operation in operations():
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if content is None or (method, path) in FREE_FORM:
+            continue
+        examples = [each["value"] for each in content["examples"].values()]
+        for name, value in {**WANTED, "organization_id": str(strangers.organization.pk)}.items():
+            body = {**examples[0], name: value}
+            if name in examples[0] or name in fields_of(content["schema"]):
+                continue
+            throttle.forget()
+            answer = api.send(method.upper(), address(world, path, {}), body, If_Match="*")
+            assert answer.status_code in (400, 404), (method, path, name, answer.text)
+            tried += 1
+    assert tried > 200
+    assert photograph() == before

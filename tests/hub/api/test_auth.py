@@ -1,5 +1,6 @@
 """People who use the API: signing in, tokens that follow each other, roles as scopes."""
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -180,6 +181,19 @@ def test_wrong_passwords_are_counted_together_with_the_sign_in_page(member: Memb
     assert 0 < int(locked.headers["Retry-After"]) <= 900
     page = Client().post("/admin/login/", {"username": member.user.username, "password": "password"})
     assert page.status_code == 429
+
+
+def test_calls_are_counted_per_person_and_not_together_with_a_keys(member: Membership, settings: Any) -> None:
+    settings.HUB = dataclasses.replace(settings.HUB, api_rate_per_minute=2)
+    other = make.MembershipFactory(organization=member.organization)
+    mine, theirs = (signed_in(one)["access_token"] for one in (member, other))
+    slug = member.organization.slug
+
+    assert [call(mine, slug).status_code for _ in range(3)] == [200, 200, 429]
+    again = signed_in(member)["access_token"]
+    assert call(again, slug).status_code == 429, "A new token is no new person."
+    assert call(theirs, slug).status_code == 200
+    assert call(make.api_key(member.organization)).status_code == 200
 
 
 def test_one_address_may_not_try_for_ever(db: None) -> None:
