@@ -83,7 +83,7 @@ class Reader:
 
     def _read_one(self) -> bool:
         """Read a page; return whether another one follows that may be read now."""
-        self._work.permits(1)
+        self._work.permit()
         one = self._fetch(self._cursor)
         self._cursor = (one.page.next_cursor or "") if one.page else ""
         with self._changed:

@@ -26,7 +26,7 @@ from hub.lib.compact import compact
 from hub.lib.insert import Insert
 from hub.sync.changes import Changed, Found, count, find
 from hub.sync.models import DeletePolicy, ExternalLink, SyncRun
-from hub.sync.work import Call, Wait, Work, own_fault
+from hub.sync.work import Admission, Call, Wait, Work, own_fault
 from integrations.base.errors import IntegrationError, PermanentError, Rejected
 from integrations.base.http import Exchange
 from integrations.base.provider import Action, Context, Outcome
@@ -186,14 +186,16 @@ def _send_all(work: Work, rows: Sequence[Row], room: int) -> list[Call]:
 
 
 def _send_batches(work: Work, waiting: list[list[Row]], room: int, calls: list[Call]) -> None:
+    work.held = None
     while waiting and not any(call.failed for call in calls):
-        taken = work.permits(min(room, len(waiting)))
-        now, waiting = waiting[:taken], waiting[taken:]
+        now, waiting = waiting[:room], waiting[room:]
         if len(now) == 1:
             calls += _send(work, now[0])
         else:
             for made in work.threads.map(lambda batch: _send_in_thread(work, batch), now):
                 calls += made
+        if work.held:
+            raise work.held
 
 
 def _batches(rows: Sequence[Row]) -> Iterable[list[Row]]:
@@ -227,9 +229,13 @@ def _send(work: Work, batch: Sequence[Row]) -> list[Call]:
     """Send one batch and write down what came of each row.
 
     Where the provider refuses the batch as a whole, its halves are sent by themselves: a bad row
-    fails alone.
+    fails alone. A batch that found no permit is left as it is; ``work.held`` says what it waits for.
     """
-    call = _call(work, batch)
+    try:
+        call = _call(work, batch)
+    except Wait as wait:
+        work.held = wait
+        return []
     if not isinstance(call.error, PermanentError):
         return [call]
     if len(batch) == 1:
@@ -237,12 +243,8 @@ def _send(work: Work, batch: Sequence[Row]) -> list[Call]:
         return [call]
     calls, middle = [call], len(batch) // 2
     for half in (batch[:middle], batch[middle:]):
-        try:
-            work.permits(1)
-        except Wait:
-            break
         calls += _send(work, half)
-        if calls[-1].failed:
+        if work.held or calls[-1].failed:
             break
     return calls
 
@@ -251,15 +253,18 @@ def _call(work: Work, batch: Sequence[Row]) -> Call:
     began = time.perf_counter()
     exchanges: list[Exchange] = []
     context = work.connection.context(_key(work, batch), now=timezone.now(), exchanges=exchanges)
+    context.http.admit = admission = Admission(work)
     try:
         error = _deliver(work, batch, context)
+    except Wait:
+        raise
     except IntegrationError as refused:
         refused.mask(work.connection.redactor.text)
         error = refused
     except Exception as bug:  # a fault in a provider's code must not undo what other batches did
         logger.exception("Sync run %s failed in our own code", work.run.pk)
         error = own_fault(bug)
-    took = int((time.perf_counter() - began) * 1000)
+    took = int((time.perf_counter() - began - admission.waited) * 1000)
     told = error.message if error else _told(batch)
     return Call(_action(batch).name, told, took, timezone.now(), error, exchanges, context.http.wait)
 

@@ -42,6 +42,25 @@ class Wait(Exception):
         self.until = until
 
 
+class Admission:
+    """One call's permit, taken when its first request is made and ready.
+
+    One that was taken before the body was made would let the provider see more calls in some second than
+    the limit allows. ``waited``: seconds, which are none of the provider's.
+    """
+
+    def __init__(self, work: "Work"):
+        self._work, self._paid = work, False
+        self.waited = 0.0
+
+    def __call__(self) -> None:
+        """Let a request go; raise Wait where the first would have to wait for long."""
+        if not self._paid:
+            began = time.perf_counter()
+            self._work.permit()
+            self.waited, self._paid = time.perf_counter() - began, True
+
+
 class Failed(Exception):
     """A call to the provider failed with ``error``, in a way that another try may mend."""
 
@@ -80,6 +99,8 @@ class Work:
     deadline: float
     #: Something that was sent came to no end: nothing further is sent before that is settled.
     stuck: bool = False
+    #: What the latest call that found no permit waits for.
+    held: Wait | None = None
 
     @cached_property
     def connection(self) -> Connection:
@@ -156,8 +177,8 @@ class Work:
             )
         return decision.quota
 
-    def permits(self, wanted: int) -> int:
-        """Take up to ``wanted`` permits of the integration's rate, one at least; raise Wait."""
+    def permit(self) -> None:
+        """Take a permit of the integration's rate, maybe after a short wait; raise Wait for a long one."""
         rate, key = self.sync.integration.rate, self.sync.integration.pk
         while not self.limiter.take(key, rate):
             reset = self.limiter.free(key, rate)[1]
@@ -166,10 +187,6 @@ class Work:
                 until = timezone.now() + timedelta(seconds=wait)
                 raise Wait("Waits: the integration's rate limit is reached.", until)
             time.sleep(wait)
-        taken = 1
-        while taken < wanted and self.limiter.take(key, rate):
-            taken += 1
-        return taken
 
     def settle(self, calls: Sequence[Call], rejected: Sequence[RejectedRow] = ()) -> None:
         """Write progress, log and rejected rows; part of the transaction that writes the outcome."""

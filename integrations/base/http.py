@@ -70,6 +70,8 @@ class Http:
     renew: Callable[[], bool] | None = None
     exchanges: list[Exchange] = field(default_factory=list)
     limit_headers: Sequence[LimitHeaders] = ()
+    #: Called when a request is made and ready to leave; what it raises stops it.
+    admit: Callable[[], None] | None = None
     #: Seconds that the provider's limit asks to wait, by the headers of the latest answer; 0: none.
     wait: float = 0.0
 
@@ -170,6 +172,8 @@ class Http:
         return self.sandbox_url + parts.path + (f"?{parts.query}" if parts.query else "")
 
     def _exchange(self, outgoing: Outgoing) -> outbound.Response:
+        if self.admit is not None:
+            self.admit()
         started = time.perf_counter()
         try:
             with tracing.outbound_span(outgoing.method, outgoing.url) as span:

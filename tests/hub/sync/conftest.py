@@ -23,6 +23,7 @@ from integrations.base.provider import (
 )
 from integrations.base.provider import action as declare_action
 from integrations.base.results import Page, Result
+from tests.conftest import Door
 from tests.factories import IntegrationFactory, RecordTypeFactory, SyncFactory
 
 
@@ -49,6 +50,7 @@ class Crm:
     during: Callable[[], None] = lambda: None
 
     def upsert(self, ctx: Context, people: Sequence[Person]) -> list[Outcome]:
+        ctx.http.post("/people", json=[person.id for person in people])
         self.during()
         self.batches.append([person.id for person in people])
         self.keys.append(ctx.idempotency_key)
@@ -65,6 +67,7 @@ class Crm:
         return Result(external_id=f"crm-{person.id}")
 
     def remove(self, ctx: Context, person: Person) -> Result:
+        ctx.http.delete(f"/people/{person.id}")
         self.removed.append(person.id)
         return Result()
 
@@ -97,8 +100,9 @@ class Crm:
 
 
 @pytest.fixture
-def crm(monkeypatch: pytest.MonkeyPatch) -> Crm:
+def crm(monkeypatch: pytest.MonkeyPatch, door: Door) -> Crm:
     made = Crm()
+    door.answer("*", lambda sent: sent.path.startswith("/people"))
     known = {"crm": made.provider()}
     monkeypatch.setattr(registry, "providers", lambda: known)
     return made

@@ -27,7 +27,7 @@ class Work(SimpleNamespace):
     """What a reader needs of a run under way."""
 
     def __init__(self, **more: Any):
-        super().__init__(late=False, permits=lambda wanted: 1, room=lambda: 1, **more)
+        super().__init__(late=False, permit=lambda: None, room=lambda: 1, **more)
         self.threads = SimpleNamespace(submit=lambda run: threading.Thread(target=run, daemon=True).start())
 
 
@@ -63,13 +63,13 @@ def test_few_pages_wait_and_none_is_left_out(rows: int, most: int):
 def test_a_limit_is_told_when_what_came_before_is_taken():
     limit, left = Wait("Waits: the limit.", timezone.now()), [1, 1]
 
-    def permits(wanted: int) -> int:
+    def permit() -> None:
         if not left:
             raise limit
         return left.pop()
 
     work = Work()
-    work.permits = permits
+    work.permit = permit
     with Reader(work, lambda cursor: got(1, "more"), "") as reader:
         until(lambda: reader._over)
         assert len(reader.take()) == 2
