@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 #: How much longer the window is than the period: a share of it, so that little is lost of a short one, and at
 #: most so many seconds, because requests are not later than others by more where the period is long.
-SPACING, LONGEST_SPACING = 0.03, 0.06
+SPACING, LONGEST_SPACING = 0.05, 0.06
 Answer = TypeVar("Answer")
 
 
