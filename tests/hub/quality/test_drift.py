@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from hub.delivery.models import IntegrationLog
+from hub.events.models import Event
 from hub.quality import drift
 from hub.quality.models import Drift, ReadShape
 from hub.sync.models import Sync
@@ -96,3 +97,17 @@ def test_it_is_acknowledged_once(pull: Sync, crm: Crm):  # noqa: F811
     assert drift.acknowledge(row, member.user) is True
     assert drift.acknowledge(row, member.user) is False
     assert Drift.objects.get().acknowledged_by == member.user
+
+
+def test_it_is_an_alert_once(
+    pull: Sync,  # noqa: F811
+    crm: Crm,  # noqa: F811
+    django_capture_on_commit_callbacks: Any,
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        read(pull, crm, people())
+        read(pull, crm, people({"new": 1}))
+        read(pull, crm, people({"new": 1}))
+    alert = Event.objects.get(type="hub.alert")
+    assert "new is new" in alert.data["summary"]
+    assert alert.data["link"].endswith(f"/{pull.integration_id}/change/")
