@@ -103,6 +103,11 @@ class QueueItem(models.Model):
                 condition=models.Q(state="failed"),
             ),
             # Most items are in none of these.
+            models.Index(
+                fields=["organization", "priority", "-id"],
+                name="queue_priority",
+                condition=~models.Q(priority=Priority.NORMAL),
+            ),
             models.Index(fields=["mapping"], name="queue_mapping", condition=models.Q(mapping__isnull=False)),
             models.Index(
                 fields=["replay_of"], name="queue_replay", condition=models.Q(replay_of__isnull=False)
@@ -168,6 +173,15 @@ class IntegrationLog(models.Model):
             # The latest problems, found at once however long all has gone well.
             models.Index(
                 fields=["organization", "-id"], name="log_problems", condition=~models.Q(outcome="ok")
+            ),
+            models.Index(
+                fields=["integration", "-id"], name="log_problems_of", condition=~models.Q(outcome="ok")
+            ),
+            # What is no delivery is found at once among millions of them.
+            models.Index(
+                fields=["organization", "kind", "-id"],
+                name="log_kind",
+                condition=~models.Q(kind=LogKind.DELIVERY),
             ),
         ]
 
