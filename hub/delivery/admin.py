@@ -314,11 +314,14 @@ def _retry_failed(request: HttpRequest, integration: Integration) -> Told:
 
 def integration_panel(request: HttpRequest, integration: Integration) -> dict[str, Any]:
     """Return the queue and the log of one integration, newest first."""
-    items = QueueItem.objects.filter(integration=integration).defer("result", "targets")
+    # With the organization, so that the index of what failed serves.
+    items = QueueItem.objects.filter(organization=integration.organization_id, integration=integration)
+    rows = items.defer("result", "targets")
+    under_way = rows.filter(state=State.PROCESSING).order_by("due_at")[:PANEL_ROWS]
+    # As they will be claimed: that order has an index, however many wait.
+    waiting = rows.filter(state=State.PENDING).order_by("claim_order")[:PANEL_ROWS]
     return {
-        "open_items": items.filter(state__in=(State.PENDING, State.PROCESSING)).order_by("due_at")[
-            :PANEL_ROWS
-        ],
+        "open_items": [*under_way, *waiting][:PANEL_ROWS],
         "failed_count": items.filter(state=State.FAILED).count(),
         "logs": integration.logs.defer("exchanges").order_by("-id")[:PANEL_ROWS],
         "queue_url": f"{reverse('admin:delivery_queueitem_changelist')}?integration={integration.pk}",

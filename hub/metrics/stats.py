@@ -195,7 +195,8 @@ def _waiting(items: QuerySet[QueueItem], now: datetime) -> dict[UUID, Mapping[st
 
 
 def _failed(items: QuerySet[QueueItem]) -> dict[UUID, int]:
-    rows = items.filter(state=State.FAILED).values("integration_id").annotate(count=Count("id")).order_by()
+    # Not of the ids: the index alone tells how many rows there are.
+    rows = items.filter(state=State.FAILED).values("integration_id").annotate(count=Count("*")).order_by()
     return {row["integration_id"]: row["count"] for row in rows}
 
 
