@@ -106,6 +106,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.humanize",
+    "django.forms",
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
@@ -142,6 +143,8 @@ MIDDLEWARE = [
     "hub.lib.zone.ZoneMiddleware",
 ]
 ROOT_URLCONF = "hub.urls"
+# Forms find their templates where pages do: a select of hundreds is made by one of ours.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 WSGI_APPLICATION = "hub.wsgi.application"
 TEMPLATES = [
     {

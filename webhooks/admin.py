@@ -43,6 +43,7 @@ class EndpointFilter(ScopedFilter):
     title = "endpoint"
     parameter_name = "endpoint"
     model = WebhookEndpoint
+    columns = ("name",)
 
 
 class NewEndpointForm(forms.Form):

@@ -20,6 +20,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from unfold.admin import ModelAdmin
 
 from hub.accounts.access import OrganizationScoped, may, organizations_for, role_in, shown_organizations
+from hub.accounts.lists import HubChangeList, tick_box
 from hub.accounts.models import Organization, Role
 from hub.lib.replica import list_from_replica
 
@@ -124,6 +125,19 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
         setattr(request, NARROWED, True)
         view = super().changelist_view
         return list_from_replica(request, lambda: view(request, *args, **kwargs))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[HubChangeList]:
+        return HubChangeList
+
+    def prepare(self, request: HttpRequest, rows: list[Any]) -> None:
+        """Read at once what the columns need about all the ``rows`` that a list shows."""
+
+    def get_preserved_filters(self, request: HttpRequest) -> str:
+        """A row's own page leads back by itself; each link without it need not be taken apart."""
+        return "" if self.page_template else super().get_preserved_filters(request)
+
+    def action_checkbox(self, obj: Model) -> str:
+        return tick_box(obj.pk)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)

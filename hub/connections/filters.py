@@ -10,3 +10,4 @@ class IntegrationFilter(ScopedFilter):
     title = "integration"
     parameter_name = "integration"
     model = Integration
+    columns = ("name", "sandbox")

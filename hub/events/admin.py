@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -67,17 +67,16 @@ class EventAdmin(HubAdmin):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
-        items = QueueItem.objects.filter(source_type="event", source_id=OuterRef("pk"))
-        return (
-            super()
-            .get_queryset(request)
-            .defer("data")
-            .annotate(
-                has_failed=Exists(items.filter(state=State.FAILED)),
-                has_open=Exists(items.filter(state__in=(State.PENDING, State.PROCESSING))),
-                has_items=Exists(items),
-            )
-        )
+        return super().get_queryset(request).defer("data")
+
+    def prepare(self, request: HttpRequest, rows: list[Any]) -> None:
+        """Note on each event in which states its deliveries are."""
+        items = QueueItem.objects.filter(source_type="event", source_id__in=[event.pk for event in rows])
+        found: dict[UUID, set[str]] = {}
+        for source_id, state in items.values_list("source_id", "state").order_by().distinct():
+            found.setdefault(source_id, set()).add(state)
+        for event in rows:
+            event.states = found.get(event.pk, set())
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -140,11 +139,11 @@ class EventAdmin(HubAdmin):
 
     @display(description="What became of it")
     def shown_outcome(self, event: Any) -> SafeString:
-        if event.has_failed:
+        if State.FAILED in event.states:
             return badge("Delivery failed", "bad")
-        if event.has_open:
+        if event.states & {State.PENDING, State.PROCESSING}:
             return badge("Under way", "info")
-        return badge("Delivered", "good") if event.has_items else badge("No route wanted it", "mute")
+        return badge("Delivered", "good") if event.states else badge("No route wanted it", "mute")
 
     @display(description="Came by")
     def shown_origin(self, event: Event) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -39,6 +39,7 @@ class TypeFilter(ScopedFilter):
     title = "type"
     parameter_name = "type"
     model = RecordType
+    columns = ("name", "label")
 
 
 @admin.register(RecordType)
@@ -200,9 +201,17 @@ class SyncAdmin(HubAdmin):
             '{}<br><span class="ic-dim ic-small">{}</span>', moment(sync.next_run_at), sync.cron
         )
 
+    def prepare(self, request: HttpRequest, rows: list[Any]) -> None:
+        """Note on each sync its last run."""
+        newest = SyncRun.objects.filter(sync=OuterRef("pk")).order_by("-id").values("pk")[:1]
+        last = Sync.objects.filter(pk__in=[sync.pk for sync in rows]).values(newest=Subquery(newest))
+        found = {run.sync_id: run for run in SyncRun.objects.filter(pk__in=last)}
+        for sync in rows:
+            sync.last_run = found.get(sync.pk)
+
     @display(description="Last run")
-    def shown_last(self, sync: Sync) -> SafeString:
-        run = sync.runs.order_by("-id").first()
+    def shown_last(self, sync: Any) -> SafeString:
+        run: SyncRun | None = sync.last_run
         if run is None:
             return format_html('<span class="ic-dim">{}</span>', "never")
         return format_html("{} {}", state_badge(run.state, run.get_state_display()), moment(run.created_at))

@@ -1,0 +1,176 @@
+"""The lists of the admin: what they ask does not grow with what they show, and no page lies too deep."""
+
+from unittest.mock import patch
+
+import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import connection
+from django.forms import Form
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from unfold.contrib.filters.forms import DropdownForm
+
+from hub.accounts import lists
+from hub.delivery.models import Priority, QueueItem, State
+from hub.events.models import Event
+from hub.sync.models import RunState, SyncRun
+from tests import factories as make
+from tests.hub.dashboard.world import World
+
+LISTS = [
+    "connections_integration",
+    "delivery_queueitem",
+    "delivery_integrationlog",
+    "delivery_bulkrun",
+    "events_event",
+    "events_eventtype",
+    "events_route",
+    "mapping_fieldmapping",
+    "webhooks_webhookendpoint",
+    "webhooks_receivedwebhook",
+    "webhooks_subscription",
+    "sync_record",
+    "sync_recordtype",
+    "sync_sync",
+    "sync_syncrun",
+]
+QUEUE, EVENTS, SYNCS = (
+    f"admin:{name}_changelist" for name in ("delivery_queueitem", "events_event", "sync_sync")
+)
+
+
+def one_more_of_each(world: World) -> None:
+    """Rows of an integration, a mapping and a type of their own."""
+    organization = world.organization
+    integration = make.IntegrationFactory(organization=organization)
+    mapping = make.FieldMappingFactory(organization=organization)
+    make.RouteFactory(organization=organization, integration=integration, mapping=mapping)
+    item = make.QueueItemFactory(integration=integration, state=State.FAILED, last_error="No.")
+    make.QueueItemFactory(integration=integration)
+    make.IntegrationLogFactory(integration=integration, item_id=item.pk)
+    make.ReceivedWebhookFactory(endpoint=make.WebhookEndpointFactory(integration=integration))
+    kind = make.RecordTypeFactory(organization=organization)
+    make.RecordFactory(type=kind, origin=integration)
+    make.EventTypeFactory(organization=organization, name=f"made.{integration.slug}")
+    make.BulkRunFactory(organization=organization)
+    make.subscription(organization, name=integration.slug)
+    sync = make.SyncFactory(type=kind, integration=integration, mapping=mapping)
+    for state in (RunState.COMPLETED, RunState.FAILED):
+        SyncRun.objects.create(organization=organization, sync=sync, state=state)
+
+
+def asked(client: Client, address: str) -> int:
+    """How many queries a page takes; what is only read once is read before."""
+    client.get(address)
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(address).status_code == 200
+    return len(queries)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_asks_no_more_for_more_rows(world: World, name: str) -> None:
+    client, address = world.client("admin"), reverse(f"admin:{name}_changelist")
+    one_more_of_each(world)
+    few = asked(client, address)
+    for _ in range(3):
+        one_more_of_each(world)
+
+    assert asked(client, address) == few
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        ([], "No route wanted it"),
+        ([State.COMPLETED], "Delivered"),
+        ([State.COMPLETED, State.PENDING], "Under way"),
+        ([State.PROCESSING], "Under way"),
+        ([State.PENDING, State.FAILED], "Delivery failed"),
+    ],
+)
+def test_an_event_tells_what_became_of_it(world: World, states: list[State], words: str) -> None:
+    QueueItem.objects.all().delete()
+    Event.objects.all().delete()
+    event = make.EventFactory(organization=world.organization)
+    for state in states:
+        make.QueueItemFactory(integration=world.rows["integration"], event=event, state=state)
+
+    page = world.client("viewer").get(reverse(EVENTS)).text
+
+    # Once more than where nothing is listed: the filter offers some of the words as well.
+    event.delete()
+    assert page.count(words) == world.client("viewer").get(reverse(EVENTS)).text.count(words) + 1
+
+
+def test_a_sync_tells_its_last_run(world: World) -> None:
+    client, address = world.client("viewer"), reverse(SYNCS)
+    sync = make.SyncFactory(type=world.rows["record_type"], integration=world.rows["integration"])
+    assert "never" in client.get(address).text
+
+    for state in (RunState.FAILED, RunState.COMPLETED):
+        SyncRun.objects.create(organization=world.organization, sync=sync, state=state)
+
+    page = client.get(address).text
+    assert "Completed" in page
+    assert "Failed" not in page.partition('id="result_list"')[2].partition("</table>")[0]
+
+
+def test_a_list_that_counts_nothing_ends_somewhere(world: World) -> None:
+    client, address = world.client("viewer"), reverse(QUEUE)
+
+    with patch.object(lists, "DEEPEST", 1):
+        page = client.get(address, {"p": "10000"}).text
+
+    assert "This list goes back 50 rows. A filter or a search finds what is older." in page
+    assert world.rows["item"].label in page
+    assert "goes back" not in client.get(address, {"p": "2"}).text
+
+
+def test_a_row_is_chosen_by_its_box(world: World) -> None:
+    page = world.client("operator").get(reverse(QUEUE)).text
+
+    assert f'name="{ACTION_CHECKBOX_NAME}" value="{world.rows["item"].pk}"' in page
+    assert "&quot;&gt;" in lists.tick_box('">')
+
+
+def test_heads_are_laid_out_once(world: World) -> None:
+    for _ in range(3):
+        make.QueueItemFactory(integration=world.rows["integration"])
+
+    with patch.object(lists, "_heads_of", wraps=lists._heads_of) as laid_out:
+        world.client("operator").get(reverse(QUEUE))
+
+    assert laid_out.call_count == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "asked_for", "found"),
+    [
+        ("delivery_queueitem", "priority__exact=600", "urgent-one"),
+        ("events_event", "origin=webhook", "by-webhook"),
+        ("delivery_integrationlog", "kind__exact=test", "The key was refused."),
+    ],
+)
+def test_what_is_rare_is_found(world: World, address: str, asked_for: str, found: str) -> None:
+    integration = world.rows["integration"]
+    event = make.EventFactory(organization=world.organization, origin="webhook", subject="by-webhook")
+    make.QueueItemFactory(integration=integration, event=event, priority=Priority.HIGH, subject="urgent-one")
+    make.IntegrationLogFactory(integration=integration, kind="test", message="The key was refused.")
+
+    page = world.client("viewer").get(f"{reverse(f'admin:{address}_changelist')}?{asked_for}").text
+
+    assert page.count('class="data-row') == 1
+    assert found in page
+
+
+def test_a_choice_of_many_says_which_is_chosen() -> None:
+    """Each option is written by the choice's own template."""
+    choices = [("", "All"), ("a", "<A>"), ("b", "B")]
+    form: Form = DropdownForm(label="By", name="which", choices=choices, data={"which": "b"})
+
+    page = str(form["which"])
+
+    assert '<option value="b" selected>B</option>' in page
+    assert '<option value="a">&lt;A&gt;</option>' in page
+    assert page.count(" selected") == 1
