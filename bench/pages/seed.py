@@ -23,6 +23,7 @@ from hub.events.models import Event, EventType, Route, RouteFallback
 from hub.lib.ids import first_at
 from hub.lib.insert import Insert
 from hub.mapping.models import FieldMapping
+from hub.metrics.hours import close_hours
 from hub.metrics.rollup import roll_up
 from hub.sync.models import Direction, ExternalLink, Record, RecordType, RejectedRow, RunState, Sync, SyncRun
 from integrations.base.registry import providers
@@ -90,6 +91,7 @@ class Seed:
         self._links()
         self._analyse()
         roll_up(longest=3600)
+        close_hours(longest=3600)
         self._analyse()
         user = Membership.objects.get(organization=self.organization).user
         _, key = APIKey.issue(self.organization, "bench", list(Scope))

@@ -15,20 +15,28 @@ from functools import reduce
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import Count, DateTimeField, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from hub.accounts.models import Organization
 from hub.connections.models import Integration
 from hub.delivery.models import IntegrationLog, LogKind
 from hub.metrics import histogram
-from hub.metrics.models import COUNTERS, OUTCOMES, HourFigures, MinuteFigures, RollupCursor
+from hub.metrics.models import (
+    COUNTERS,
+    OUTCOMES,
+    HourFigures,
+    MinuteFigures,
+    OrganizationHours,
+    RollupCursor,
+)
 from hub.metrics.times import StartOfMinute
 
 #: Log rows that are read raw at most, newest first.
 RAW_ROWS = 100_000
 HOUR = timedelta(hours=1)
 _LOST = "lease_expired"
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +112,12 @@ def series(
     whole = step % HOUR == timedelta(0) and first.astimezone(UTC).minute == 0
     finer = not whole and step * count <= timedelta(days=2)
     model = MinuteFigures if finer else HourFigures
-    rolled = _sums(model, columns, scope & Q(at__gte=first), "at")
+    parts = [_sums(model, columns, scope & Q(at__gte=first), "at")]
+    if model is HourFigures and integration is None:
+        parts = _hours(columns, scope & Q(at__gte=first))
     raw = _raw(columns, scope & Q(created_at__gte=first), "minute")
     found = [Tally() for _ in range(count)]
-    for at, tally in _folded(rolled.union(raw, all=True), columns).items():
+    for at, tally in _folded(parts[0].union(*parts[1:], raw, all=True), columns).items():
         place = (at - first) // step
         if place < count:
             found[place] += tally
@@ -117,6 +127,18 @@ def series(
 def _sums(model: Any, columns: Sequence[str], condition: Q, key: str) -> QuerySet[Any, Any]:
     sums = {f"sum_{name}": Sum(name) for name in columns}
     return model.objects.filter(condition).values(key).annotate(**sums).values_list(key, *sums).order_by()
+
+
+def _hours(columns: Sequence[str], condition: Q) -> list[QuerySet[Any, Any]]:
+    """Return the sums of whole organizations: of the hours that are closed, and of those still open."""
+    newest = Subquery(OrganizationHours.objects.order_by("-at").values("at")[:1])
+    closed = Coalesce(newest, Value(_BEGINNING), output_field=DateTimeField())
+    # As with the raw rows: how far it was tells PostgreSQL how few are behind it, how far it is, which.
+    open_hours = Q(at__gt=OrganizationHours.closed_until() or _BEGINNING) & Q(at__gt=closed)
+    return [
+        _sums(OrganizationHours, columns, condition & Q(at__lte=closed), "at"),
+        _sums(HourFigures, columns, condition & open_hours, "at"),
+    ]
 
 
 def _raw(columns: Sequence[str], condition: Q, key: str) -> QuerySet[Any, Any]:

@@ -1,5 +1,6 @@
 """What the hub keeps about its own work: figures by minute and hour, totals, and daily reports."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import models
@@ -20,8 +21,8 @@ def _counter() -> Any:
     return models.BigIntegerField(default=0, db_default=0)
 
 
-class Figures(models.Model):
-    """Counts about one integration. A completed item is an attempt that ended ``ok``.
+class Counts(models.Model):
+    """Counts of an organization. A completed item is an attempt that ended ``ok``.
 
     ``failed_items`` counts items whose last attempt was one of those counted here. ``duration_ms`` is
     the sum over all attempts, ``within_…`` how many took that many milliseconds at most and more than
@@ -30,7 +31,6 @@ class Figures(models.Model):
     """
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
-    integration = models.ForeignKey(Integration, models.CASCADE, related_name="+")
 
     ok = _counter()
     transient = _counter()
@@ -63,6 +63,15 @@ class Figures(models.Model):
     class Meta:
         abstract = True
 
+
+class Figures(Counts):
+    """Counts about one integration."""
+
+    integration = models.ForeignKey(Integration, models.CASCADE, related_name="+")
+
+    class Meta:
+        abstract = True
+
     def __str__(self) -> str:
         return f"Figures of {self.integration_id}"
 
@@ -91,6 +100,30 @@ class HourFigures(Figures):
             models.Index(fields=["organization", "at"], name="hour_of_organization"),
             models.Index(fields=["at"], name="hour_age"),
         ]
+
+
+class OrganizationHours(Counts):
+    """One hour (of UTC) of all integrations of an organization together (``hub.metrics.hours``).
+
+    All hours up to the newest one here are summed; a month of hundreds of integrations is read as a
+    month of one. Kept 400 days; an integration that is deleted leaves its part.
+    """
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+", db_index=False)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "at"], name="organization_hour_once")]
+        indexes = [models.Index(fields=["at"], name="organization_hour_age")]
+
+    def __str__(self) -> str:
+        return f"Figures of {self.organization_id}"
+
+    @classmethod
+    def closed_until(cls) -> datetime | None:
+        """Return the newest hour that is summed, None before the first."""
+        newest: datetime | None = cls.objects.aggregate(newest=models.Max("at"))["newest"]
+        return newest
 
 
 class TotalFigures(Figures):

@@ -25,9 +25,10 @@ from hub.metrics.horizon import final_id
 from hub.metrics.models import (
     COUNTERS,
     OUTCOMES,
-    Figures,
+    Counts,
     HourFigures,
     MinuteFigures,
+    OrganizationHours,
     RollupCursor,
     TotalFigures,
 )
@@ -48,6 +49,14 @@ _UPSERT = """
     INSERT INTO /* table */ (/* columns */) VALUES /* rows */
     ON CONFLICT (/* key */) DO UPDATE SET /* sums */
 """
+
+#: The columns that name a row of figures, and those of them that do so alone.
+_KEYS: dict[type[Counts], tuple[tuple[str, ...], tuple[str, ...]]] = {
+    MinuteFigures: (("organization_id", "integration_id", "at"), ("integration_id", "at")),
+    HourFigures: (("organization_id", "integration_id", "at"), ("integration_id", "at")),
+    TotalFigures: (("organization_id", "integration_id"), ("integration_id",)),
+    OrganizationHours: (("organization_id", "at"), ("organization_id", "at")),
+}
 
 #: (organization, integration, minute) → counts by column.
 Counted = dict[tuple[int, UUID, datetime], Counter[str]]
@@ -166,21 +175,33 @@ def _add(counted: Counted) -> None:
     _upsert(MinuteFigures, _young(counted, now - MINUTES_KEPT))
     _upsert(HourFigures, _young(by_hour, now - HOURS_KEPT))
     _upsert(TotalFigures, totals.items())
+    _upsert(OrganizationHours, _late(by_hour, now - HOURS_KEPT).items())
+
+
+def _late(by_hour: Counted, since: datetime) -> dict[tuple[int, datetime], Counter[str]]:
+    """Return what belongs to hours that are summed already, by organization."""
+    late: dict[tuple[int, datetime], Counter[str]] = defaultdict(Counter)
+    closed = OrganizationHours.closed_until()
+    if closed is not None:
+        for (organization, _, hour), counts in by_hour.items():
+            if since <= hour <= closed:
+                late[organization, hour].update(counts)
+    return late
 
 
 def _young(counted: Counted, since: datetime) -> Iterable[tuple[tuple[Any, ...], Counter[str]]]:
     return (entry for entry in counted.items() if entry[0][2] >= since)
 
 
-def _upsert(model: type[Figures], entries: Iterable[tuple[tuple[Any, ...], Counter[str]]]) -> None:
+def _upsert(model: type[Counts], entries: Iterable[tuple[tuple[Any, ...], Counter[str]]]) -> None:
     # One order for everybody: two writers of the same rows must not wait for each other in a ring.
     ordered = sorted(entries, key=lambda entry: entry[0])
     for start in range(0, len(ordered), ROWS):
         _upsert_some(model, ordered[start : start + ROWS])
 
 
-def _upsert_some(model: type[Figures], entries: Sequence[tuple[tuple[Any, ...], Counter[str]]]) -> None:
-    key = ["organization_id", "integration_id", "at"][: len(entries[0][0])]
+def _upsert_some(model: type[Counts], entries: Sequence[tuple[tuple[Any, ...], Counter[str]]]) -> None:
+    key, once = _KEYS[model]
     # Most columns count nothing most of the time; they are left to their default.
     columns = [name for name in COUNTERS if any(counts[name] for _, counts in entries)]
     if not columns:
@@ -191,7 +212,7 @@ def _upsert_some(model: type[Figures], entries: Sequence[tuple[tuple[Any, ...], 
         _UPSERT.replace("/* table */", table)
         .replace("/* columns */", ", ".join([*key, *columns]))
         .replace("/* rows */", ", ".join([row] * len(entries)))
-        .replace("/* key */", ", ".join(key[1:]))
+        .replace("/* key */", ", ".join(once))
         .replace("/* sums */", ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in columns))
     )
     values = [value for of, counts in entries for value in _values(of, counts, columns)]
@@ -200,5 +221,10 @@ def _upsert_some(model: type[Figures], entries: Sequence[tuple[tuple[Any, ...], 
 
 
 def _values(key: tuple[Any, ...], counts: Counter[str], columns: Sequence[str]) -> list[Any]:
-    organization, integration, *at = key
-    return [organization, db_key(integration), *map(db_time, at), *(counts[name] for name in columns)]
+    return [*map(_in_sql, key), *(counts[name] for name in columns)]
+
+
+def _in_sql(part: Any) -> Any:
+    if isinstance(part, UUID):
+        return db_key(part)
+    return db_time(part) if isinstance(part, datetime) else part

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from hub.connections.models import Integration
 from hub.delivery.models import IntegrationLog
-from hub.metrics import horizon, rollup
+from hub.metrics import horizon, hours, rollup
 from hub.metrics.figures import tallies
-from hub.metrics.models import TotalFigures
+from hub.metrics.models import OrganizationHours, TotalFigures
 from tests.factories import IntegrationFactory, IntegrationLogFactory, OrganizationFactory
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
@@ -143,3 +143,24 @@ def test_counting_while_writers_write_loses_nothing(
     assert counted(integration) == IntegrationLog.objects.count() == 480
     # What is read never shrinks: rows move from the log to the figures in one moment.
     assert seen == sorted(seen)
+
+
+def test_hours_are_closed_while_nobody_is_half_way_with_counting(integration: Integration) -> None:
+    old = timezone.now() - timedelta(hours=5)
+    IntegrationLogFactory(integration=integration, created_at=old)
+    rollup.roll_up()
+    late = IntegrationLogFactory(integration=integration, created_at=old)
+
+    def close() -> None:
+        hours.close_hours()
+        connection.close()
+
+    with another(lambda: rollup.step(rollup.SOURCES[0], late.pk)) as commit:
+        closing = threading.Thread(target=close)
+        closing.start()
+        closing.join(0.5)
+        assert closing.is_alive()
+        commit()
+        closing.join(20)
+
+    assert OrganizationHours.objects.get().ok == 2
