@@ -1,5 +1,6 @@
 """The lists of the admin: what they ask does not grow with what they show, and no page lies too deep."""
 
+from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
@@ -9,11 +10,13 @@ from django.forms import Form
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from unfold.contrib.filters.forms import DropdownForm
 
 from hub.accounts import lists
 from hub.delivery.models import Priority, QueueItem, State
 from hub.events.models import Event
+from hub.lib.ids import first_at, uuid7
 from hub.sync.models import RunState, SyncRun
 from tests import factories as make
 from tests.hub.dashboard.world import World
@@ -108,8 +111,9 @@ def test_a_sync_tells_its_last_run(world: World) -> None:
     sync = make.SyncFactory(type=world.rows["record_type"], integration=world.rows["integration"])
     assert "never" in client.get(address).text
 
-    for state in (RunState.FAILED, RunState.COMPLETED):
-        SyncRun.objects.create(organization=world.organization, sync=sync, state=state)
+    earlier = first_at(timezone.now() - timedelta(hours=1))
+    for state, pk in ((RunState.COMPLETED, uuid7()), (RunState.FAILED, earlier)):
+        SyncRun.objects.create(organization=world.organization, sync=sync, state=state, id=pk)
 
     page = client.get(address).text
     assert "Completed" in page
