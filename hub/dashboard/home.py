@@ -14,7 +14,7 @@ from hub.accounts.models import Organization, Role
 from hub.connections.models import Circuit, Status
 from hub.dashboard import charts
 from hub.dashboard.charts import Span
-from hub.dashboard.problems import Problem, open_problems
+from hub.dashboard.problems import Problem, furnish, open_problems
 from hub.delivery.models import State
 from hub.events.models import Event
 from hub.lib.html import ago
@@ -52,6 +52,7 @@ def context(request: HttpRequest, frame: dict[str, Any]) -> dict[str, Any]:
     found = open_problems(request, health)
     problems = [problem for problem in found if problem.acknowledged is None]
     known = [problem for problem in found if problem.acknowledged is not None]
+    furnish(request, [*problems[:PROBLEMS], *known[:PROBLEMS]])
     return {
         **frame,
         "title": "Home",

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -85,26 +86,30 @@ class Problem:
 
 
 def open_problems(request: HttpRequest, health: Sequence[Health]) -> list[Problem]:
-    """Return the integrations of ``health`` that need somebody, in its order."""
-    ids = [entry.integration.pk for entry in health if entry.failed_items or entry.queue_depth]
-    found = _errors(ids)
+    """Return the integrations of ``health`` that need somebody, in its order; ``furnish`` those shown."""
+    found = _errors([entry.integration for entry in health if entry.failed_items or entry.queue_depth])
     ends = _ends([entry.integration.organization_id for entry in health])
     runs = failed_runs([entry.integration.pk for entry in health])
     parts = [(entry, entry.integration.pk) for entry in health]
     problems = [_problem(one, found.get(pk, []), ends.get(pk), runs.get(pk, [])) for one, pk in parts]
     needy = [problem for problem in problems if problem.sentence or problem.errors or problem.runs]
-    _explain([error for problem in needy for error in problem.errors])
     said = Acknowledgement.objects.filter(integration__in=[problem.integration.pk for problem in needy])
     known = {entry.integration_id: entry for entry in said}
     for problem in needy:
-        helping = [*buttons(request, problem.health), *_resuming(request, problem)]
-        problem.buttons = [*_renewal(request, problem), *helping]
         entry = known.get(problem.integration.pk)
         problem.acknowledged = entry if problem.is_covered_by(entry) else None
+    return needy
+
+
+def furnish(request: HttpRequest, problems: Sequence[Problem]) -> None:
+    """Give the problems that a page shows their buttons, links and hints: of hundreds it shows a few."""
+    _explain([error for problem in problems for error in problem.errors])
+    for problem in problems:
+        helping = [*buttons(request, problem.health), *_resuming(request, problem)]
+        problem.buttons = [*_renewal(request, problem), *helping]
         if problem.buttons and problem.acknowledged is None:
             problem.buttons.append(_deed(problem.integration, "acknowledge", "Acknowledge", "done_all"))
         problem.url = reverse("admin:connections_integration_change", args=[problem.integration.pk])
-    return needy
 
 
 def buttons(request: HttpRequest, health: Health) -> list[dict[str, str]]:
@@ -198,13 +203,13 @@ def _deliveries(count: int) -> str:
     return f"{count:,} {'delivery is' if count == 1 else 'deliveries are'}"
 
 
-def _errors(ids: Sequence[UUID]) -> dict[UUID, list[Errors]]:
+def _errors(integrations: Sequence[Integration]) -> dict[UUID, list[Errors]]:
     """Return the failures of the integrations' failed and waiting items, the most frequent first."""
     groups: dict[tuple[UUID, str, bool], Errors] = {}
-    for rows, waiting in ((_failed(ids), False), (_tried_again(ids), True)):
-        for pk, integration, message, finished, made in rows:
+    items = _items(integrations)
+    for rows, waiting in ((_failed(items), False), (_tried_again(items), True)):
+        for pk, integration, message, at in rows:
             text = ended(message or "It failed without a message")
-            at = finished or made
             # The same but for a number (an id, an amount, seconds) is the same failure.
             key = (integration, _unnumbered(text), waiting)
             groups.setdefault(key, Errors(text, pk, at, at, waiting=waiting)).add(at)
@@ -220,22 +225,22 @@ def _unnumbered(text: str) -> str:
     return re.sub(r"\d+", "#", text)
 
 
-_COLUMNS = ("pk", "integration_id", "last_error", "finished_at", "created_at")
+_COLUMNS = ("pk", "integration_id", "last_error", Coalesce("finished_at", "created_at"))
 
 
-def _failed(ids: Sequence[UUID]) -> QuerySet[Any, Any]:
-    # With the organizations, so that the index of the states serves.
-    return _items(ids).filter(state=State.FAILED).order_by("-id").values_list(*_COLUMNS)[:ITEMS_READ]
+def _failed(items: QuerySet[QueueItem]) -> QuerySet[Any, Any]:
+    return items.filter(state=State.FAILED).order_by("-id").values_list(*_COLUMNS)[:ITEMS_READ]
 
 
-def _tried_again(ids: Sequence[UUID]) -> QuerySet[Any, Any]:
-    rows = _items(ids).filter(state=State.PENDING, attempts__gt=0).exclude(last_error="")
+def _tried_again(items: QuerySet[QueueItem]) -> QuerySet[Any, Any]:
+    rows = items.filter(state=State.PENDING, attempts__gt=0).exclude(last_error="")
     return rows.order_by("-id").values_list(*_COLUMNS)[:ITEMS_READ]
 
 
-def _items(ids: Sequence[UUID]) -> QuerySet[QueueItem]:
-    organizations = Integration.objects.filter(pk__in=ids).values("organization_id")
-    return QueueItem.objects.filter(organization__in=organizations, integration__in=ids)
+def _items(integrations: Sequence[Integration]) -> QuerySet[QueueItem]:
+    # With the organizations by name, so that the index of the states serves and gives the newest first.
+    organizations = {integration.organization_id for integration in integrations}
+    return QueueItem.objects.filter(organization__in=organizations, integration__in=integrations)
 
 
 def _explain(errors: Sequence[Errors]) -> None:
@@ -258,7 +263,7 @@ def _acknowledge(request: HttpRequest, integration: Integration) -> Told:
     health = health_of([integration])[0]
     ends = _ends([integration.organization_id]).get(integration.pk)
     pk = integration.pk
-    problem = _problem(health, _errors([pk]).get(pk, []), ends, failed_runs([pk]).get(pk, []))
+    problem = _problem(health, _errors([integration]).get(pk, []), ends, failed_runs([pk]).get(pk, []))
     if not (problem.sentence or problem.errors or problem.runs):
         return Told("Nothing is wrong with it any more.", url=reverse("admin:index"))
     Acknowledgement.objects.update_or_create(

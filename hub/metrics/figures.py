@@ -15,8 +15,8 @@ from functools import reduce
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, DateTimeField, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import BigIntegerField, Count, DateTimeField, F, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Cast, Coalesce
 
 from hub.accounts.models import Organization
 from hub.connections.models import Integration
@@ -30,7 +30,7 @@ from hub.metrics.models import (
     OrganizationHours,
     RollupCursor,
 )
-from hub.metrics.times import StartOfMinute
+from hub.metrics.times import SpanOf
 
 #: Log rows that are read raw at most, newest first.
 RAW_ROWS = 100_000
@@ -84,10 +84,10 @@ def tallies(
     hours, minutes = Q(at__gte=first, at__lt=last), Q(at__gte=_minute(start), at__lt=min(first, end))
     if first <= last:
         minutes |= Q(at__gte=last, at__lt=end)
-    raw = _raw(columns, scope & Q(created_at__gte=_minute(start), created_at__lt=end), "integration_id")
+    raw = _raw(columns, scope & Q(created_at__gte=_minute(start), created_at__lt=end), F("integration_id"))
     parts = [
-        _sums(HourFigures, columns, scope & hours, "integration_id"),
-        _sums(MinuteFigures, columns, scope & minutes, "integration_id"),
+        _sums(HourFigures, columns, scope & hours, F("integration_id")),
+        _sums(MinuteFigures, columns, scope & minutes, F("integration_id")),
     ]
     return _folded(parts[0].union(parts[1], raw, all=True), columns)
 
@@ -112,36 +112,35 @@ def series(
     whole = step % HOUR == timedelta(0) and first.astimezone(UTC).minute == 0
     finer = not whole and step * count <= timedelta(days=2)
     model = MinuteFigures if finer else HourFigures
-    parts = [_sums(model, columns, scope & Q(at__gte=first), "at")]
+    place = SpanOf("at", first, step)
+    parts = [_sums(model, columns, scope & Q(at__gte=first), place)]
     if model is HourFigures and integration is None:
-        parts = _hours(columns, scope & Q(at__gte=first))
-    raw = _raw(columns, scope & Q(created_at__gte=first), "minute")
-    found = [Tally() for _ in range(count)]
-    for at, tally in _folded(parts[0].union(*parts[1:], raw, all=True), columns).items():
-        place = (at - first) // step
-        if place < count:
-            found[place] += tally
-    return found
+        parts = _hours(columns, scope & Q(at__gte=first), place)
+    raw = _raw(columns, scope & Q(created_at__gte=first), SpanOf("created_at", first, step))
+    found = _folded(parts[0].union(*parts[1:], raw, all=True), columns)
+    return [found.get(number, Tally()) for number in range(count)]
 
 
-def _sums(model: Any, columns: Sequence[str], condition: Q, key: str) -> QuerySet[Any, Any]:
-    sums = {f"sum_{name}": Sum(name) for name in columns}
-    return model.objects.filter(condition).values(key).annotate(**sums).values_list(key, *sums).order_by()
+def _sums(model: Any, columns: Sequence[str], condition: Q, key: F | SpanOf) -> QuerySet[Any, Any]:
+    # As integers: PostgreSQL's sum of these is a decimal number, which takes long to read.
+    sums = {f"sum_{name}": Cast(Sum(name), BigIntegerField()) for name in columns}
+    rows = model.objects.filter(condition).annotate(key=key).values("key").annotate(**sums)
+    return rows.values_list("key", *sums).order_by()
 
 
-def _hours(columns: Sequence[str], condition: Q) -> list[QuerySet[Any, Any]]:
+def _hours(columns: Sequence[str], condition: Q, key: SpanOf) -> list[QuerySet[Any, Any]]:
     """Return the sums of whole organizations: of the hours that are closed, and of those still open."""
     newest = Subquery(OrganizationHours.objects.order_by("-at").values("at")[:1])
     closed = Coalesce(newest, Value(_BEGINNING), output_field=DateTimeField())
     # As with the raw rows: how far it was tells PostgreSQL how few are behind it, how far it is, which.
     open_hours = Q(at__gt=OrganizationHours.closed_until() or _BEGINNING) & Q(at__gt=closed)
     return [
-        _sums(OrganizationHours, columns, condition & Q(at__lte=closed), "at"),
-        _sums(HourFigures, columns, condition & open_hours, "at"),
+        _sums(OrganizationHours, columns, condition & Q(at__lte=closed), key),
+        _sums(HourFigures, columns, condition & open_hours, key),
     ]
 
 
-def _raw(columns: Sequence[str], condition: Q, key: str) -> QuerySet[Any, Any]:
+def _raw(columns: Sequence[str], condition: Q, key: F | SpanOf) -> QuerySet[Any, Any]:
     """Return the sums of the log rows behind the cursor, in the shape of ``_sums``."""
     cursor = RollupCursor.objects.filter(name="log").values("last_id")[:1]
     counted = Coalesce(Subquery(cursor), Value(0))
@@ -151,9 +150,7 @@ def _raw(columns: Sequence[str], condition: Q, key: str) -> QuerySet[Any, Any]:
     # statement which of them count: it only moves on.
     bounds = Q(pk__gt=max(newest[0] - RAW_ROWS, newest[1])) & Q(pk__gt=counted)
     rows = IntegrationLog.objects.filter(condition, bounds, kind=LogKind.DELIVERY)
-    if key == "minute":
-        rows = rows.annotate(minute=StartOfMinute("created_at"))
-    return rows.values(key).annotate(**sums).values_list(key, *sums).order_by()
+    return rows.annotate(key=key).values("key").annotate(**sums).values_list("key", *sums).order_by()
 
 
 def _raw_count(column: str) -> Any:

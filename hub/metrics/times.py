@@ -1,8 +1,9 @@
 """Cutting times to the minute or the day, in the database."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import DateTimeField, Func
+from django.db.models import BigIntegerField, DateTimeField, Func
 
 
 class StartOfMinute(Func):
@@ -29,3 +30,19 @@ class StartOfDay(Func):
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
         """Cut the text that a time is there."""
         return super().as_sql(compiler, connection, template="substr(%(expressions)s, 1, 10) || ' 00:00:00'")
+
+
+class SpanOf(Func):
+    """In which of the spans of ``step`` that begin with ``first`` a time lies, from 0; whole seconds."""
+
+    arity = 1
+    template = "((floor(extract(epoch FROM %(expressions)s))::bigint - %(first)d) / %(step)d)"
+    output_field = BigIntegerField()
+
+    def __init__(self, at: str, first: datetime, step: timedelta):
+        super().__init__(at, first=int(first.timestamp()), step=step // timedelta(seconds=1))
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:
+        """The same of the text that a time is there."""
+        template = "((CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) - %(first)d) / %(step)d)"
+        return super().as_sql(compiler, connection, template=template)
