@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.urls import reverse
@@ -87,8 +88,9 @@ def _rows() -> Iterator[Place]:
 
 
 def _api() -> Iterator[Place]:
-    busiest, _ = _integrations()
+    busiest, idle = _integrations()
     event, record = Event.objects.latest("id"), Record.objects.select_related("type").earliest("pk")
+    month = (event.received_at - timedelta(days=30)).date()
     for address in (
         "events",
         "events?limit=200",
@@ -107,8 +109,36 @@ def _api() -> Iterator[Place]:
         f"integrations/logs?event={event.pk}",
         f"records/{record.type.name}/{record.key}",
         f"sync-runs/{SyncRun.objects.order_by('-id').values_list('pk', flat=True).first()}",
+        "events?origin=webhook",
+        "queue",
+        "queue?limit=200",
+        *(f"queue?state={state}" for state in State),
+        f"queue?integration={busiest}",
+        f"queue?integration={idle}&state=failed",
+        f"queue?event={event.pk}",
+        f"queue?route={Route.objects.values_list('pk', flat=True).first()}",
+        f"queue/{QueueItem.objects.values_list('pk', flat=True).first()}",
+        "integrations",
+        f"integrations/{busiest}",
+        "integrations/metrics",
+        "integrations/metrics?hours=48",
+        "integrations/config",
+        "integrations/logs?kind=test",
+        f"integrations/logs?item={QueueItem.objects.values_list('pk', flat=True).first()}",
+        "mappings",
+        "routes",
+        "webhook-endpoints",
+        "subscriptions",
+        "sync-conflicts",
+        "providers",
+        "reports/deliveries",
+        f"reports/deliveries?step=day&start={month}T00:00:00Z",
+        f"reports/deliveries?integration={busiest}",
+        "reports/errors",
+        "reports/webhooks",
     ):
         yield Place(f"GET {_short(address)}", f"/api/{address}", api=True)
+    yield Place("GET /metrics", "/metrics", api=True)
 
 
 def _integrations() -> tuple[Any, Any]:
