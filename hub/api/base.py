@@ -1,11 +1,11 @@
 """What every view of the API has in common."""
 
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Model, Q, QuerySet
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
@@ -20,6 +20,8 @@ from hub.api.problems import FieldProblem
 from hub.connections.models import Integration
 from hub.lib.inbound import read_body
 from hub.lib.throttle import take
+
+Row = TypeVar("Row", bound=Model)
 
 
 class KeyThrottle(BaseThrottle):
@@ -111,6 +113,15 @@ def count_call(key: APIKey | Person) -> int:
     """Count one call with ``key``, or by a person; return 0, or the seconds until the next one is taken."""
     limit = settings.HUB.api_rate_per_minute
     return take("api", limit, str(key.pk)) if limit else 0
+
+
+def row_of(rows: QuerySet[Row], named: str, kind: str) -> Row:
+    """Return the row with this id of an organization's ``rows``; raise NotFound."""
+    identifier = as_uuid(named)
+    found = rows.filter(pk=identifier).first() if identifier else None
+    if found is None:
+        raise NotFound(f"There is no {kind} {named!r} in this organization.")
+    return found
 
 
 def as_uuid(text: str) -> UUID | None:

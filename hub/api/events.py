@@ -7,13 +7,12 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiExample, PolymorphicProxySerializer, extend_schema
 from pydantic import Field
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hub.accounts.models import APIKey, Organization, Scope
 from hub.api import schemas
-from hub.api.base import HubView, as_uuid
+from hub.api.base import HubView, row_of
 from hub.api.direct import answer_directly
 from hub.api.pagination import choice, only_known, page, since_until
 from hub.api.people import Person
@@ -240,12 +239,7 @@ class ReplayView(HubView):
 
 def find_event(organization: Organization, named: str) -> Event:
     """Return the organization's event with this id; raise NotFound."""
-    identifier = as_uuid(named)
-    rows = Event.objects.filter(organization=organization)
-    found = rows.filter(pk=identifier).first() if identifier else None
-    if found is None:
-        raise NotFound(f"There is no event {named!r} in this organization.")
-    return found
+    return row_of(Event.objects.filter(organization=organization), named, "event")
 
 
 def _accepted_answer(data: dict[str, Any]) -> HttpResponse:

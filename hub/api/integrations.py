@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from hub.accounts.models import Scope
 from hub.api import schemas
 from hub.api.base import HubView
-from hub.api.pagination import choice, identifier, only_known, page
+from hub.api.pagination import choice, of_ids, only_known, page
 from hub.api.representations import health_facts, integration_facts, log_facts, problem_facts
 from hub.connections.check import run_connection_test
 from hub.connections.models import Integration
@@ -190,8 +190,6 @@ class LogsView(HubView):
             rows = rows.filter(kind=kind)
         if outcome := request.query_params.get("outcome"):
             rows = rows.filter(outcome=outcome)
-        for name, column in (("event", "source_id"), ("item", "item_id")):
-            if (wanted := identifier(request, name)) is not None:
-                rows = rows.filter(**{column: wanted})
+        rows = of_ids(request, rows, event="source_id", item="item_id")
         full = choice(request, "exchanges", ["true", "false"]) == "true"
         return page(request, rows if full else rows.defer("exchanges"), partial(log_facts, exchanges=full))

@@ -67,6 +67,12 @@ def identifier(request: Request, name: str) -> UUID | None:
         raise FieldProblem([(name, message)]) from None
 
 
+def of_ids(request: Request, rows: QuerySet[Any], **columns: str) -> QuerySet[Any]:
+    """Return those of ``rows`` that the ids name which were given; ``columns``: parameter → column."""
+    given = {column: identifier(request, name) for name, column in columns.items()}
+    return rows.filter(**{column: value for column, value in given.items() if value is not None})
+
+
 def moment(request: Request, name: str) -> datetime | None:
     """Return a query parameter that is a time, or None where it was not given; raise FieldProblem."""
     text = request.query_params.get(name)

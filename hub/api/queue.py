@@ -7,14 +7,13 @@ from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from pydantic import Field
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hub.accounts.models import Scope
 from hub.api import schemas
-from hub.api.base import HubView, as_uuid
-from hub.api.pagination import choice, identifier, only_known, page, since_until
+from hub.api.base import HubView, row_of
+from hub.api.pagination import choice, of_ids, only_known, page, since_until
 from hub.api.problems import Conflict
 from hub.api.representations import item_facts
 from hub.config.document import Entry
@@ -79,10 +78,7 @@ class QueueView(HubView):
             rows = rows.filter(state=state)
         if named := request.query_params.get("integration"):
             rows = rows.filter(integration=self.integration(named))
-        for name, column in (("event", "source_id"), ("route", "route_id")):
-            if (wanted := identifier(request, name)) is not None:
-                rows = rows.filter(**{column: wanted})
-        return page(request, rows, item_facts)
+        return page(request, of_ids(request, rows, event="source_id", route="route_id"), item_facts)
 
     def _rows(self, request: Request) -> QuerySet[QueueItem]:
         rows = QueueItem.objects.filter(organization=self.organization, **since_until(request))
@@ -94,12 +90,8 @@ class ItemsView(HubView):
 
     def item(self, named: str) -> QueueItem:
         """Return the organization's item; raise NotFound."""
-        wanted = as_uuid(named)
         rows = QueueItem.objects.select_related("integration").filter(organization=self.organization)
-        found = rows.filter(pk=wanted).first() if wanted else None
-        if found is None:
-            raise NotFound(f"There is no queue item {named!r} in this organization.")
-        return found
+        return row_of(rows, named, "queue item")
 
 
 class ItemView(ItemsView):

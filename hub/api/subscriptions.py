@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from hub.accounts.models import Scope
 from hub.api import schemas
-from hub.api.base import HubView, as_uuid
+from hub.api.base import HubView, row_of
 from hub.api.bodies import read_object, require_json
 from hub.api.conditional import etag, require_match
 from hub.api.configured import lock
@@ -57,12 +57,7 @@ class SubscriptionBase(HubView):
 
     def find(self, named: str) -> Subscription:
         """Return the organization's subscription; raise NotFound."""
-        identifier = as_uuid(named)
-        rows = subscriptions.rows(self.organization)
-        found: Subscription | None = rows.filter(pk=identifier).first() if identifier else None
-        if found is None:
-            raise NotFound(f"There is no subscription {named!r} in this organization.")
-        return found
+        return row_of(subscriptions.rows(self.organization), named, "subscription")
 
     def sent(self) -> dict[str, Any]:
         """Return the object that was sent; raise what is wrong with it."""

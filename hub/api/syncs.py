@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from hub.accounts.models import Scope
 from hub.api import schemas
-from hub.api.base import HubView, as_uuid
+from hub.api.base import HubView, row_of
 from hub.api.pagination import only_known, page
 from hub.api.problems import Conflict, FieldProblem
 from hub.config.document import Entry
@@ -222,11 +222,7 @@ class ChangesView(HubView):
 
 def _run(view: HubView, id: str) -> SyncRun:
     rows = SyncRun.objects.select_related("sync").filter(organization=view.organization)
-    identifier = as_uuid(id)
-    run = rows.filter(pk=identifier).first() if identifier else None
-    if run is None:
-        raise NotFound(f"There is no sync run {id!r} in this organization.")
-    return run
+    return row_of(rows, id, "sync run")
 
 
 def change_facts(row: RunChange) -> dict[str, Any]:

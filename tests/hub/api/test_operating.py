@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from jsonschema import Draft202012Validator
 
 from hub.delivery.models import IntegrationLog, QueueItem, State
 from hub.events.models import Event
@@ -388,6 +389,11 @@ def test_the_catalogue_says_what_can_be_connected(api: API) -> None:
     assert stripe["auth"][0]["credential"]["properties"]["api_key"]["writeOnly"] is True
     assert {"type", "properties"} <= set(stripe["actions"][0]["input"])
     for slug in providers():
-        assert api.get(f"/api/providers/{slug}").status_code == 200
+        told = api.get(f"/api/providers/{slug}").json()
+        forms = [action["input"] for action in told["actions"]]
+        forms += [each[name] for each in told["auth"] for name in ("settings", "credential")]
+        forms += [told["webhook"]["credential"]] if told["webhook"] else []
+        for form in forms:
+            Draft202012Validator.check_schema(form)
     check(api.get("/api/providers/none"), 404)
     check(api.get("/api/providers", category="none"), 400)
