@@ -109,6 +109,12 @@ class QueueItem(models.Model):
                 condition=~models.Q(priority=Priority.NORMAL),
             ),
             models.Index(fields=["mapping"], name="queue_mapping", condition=models.Q(mapping__isnull=False)),
+            # What is tried again, newest first, beside whatever else waits.
+            models.Index(
+                fields=["organization", "-id"],
+                name="queue_tried",
+                condition=models.Q(state="pending", attempts__gt=0) & ~models.Q(last_error=""),
+            ),
             models.Index(
                 fields=["replay_of"], name="queue_replay", condition=models.Q(replay_of__isnull=False)
             ),
