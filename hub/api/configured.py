@@ -48,6 +48,8 @@ class ConfiguredView(HubView, ABC):
     #: The document's entry that is made of it.
     entry: ClassVar[type[Entry]]
     relations: ClassVar[tuple[str, ...]] = ()
+    #: What a page of rows reads of all of them at once.
+    several: ClassVar[tuple[str, ...]] = ()
 
     def rows(self) -> QuerySet[Any]:
         """The organization's rows."""
@@ -112,7 +114,8 @@ class ConfiguredList(ConfiguredView):
         only_known(request, *filters)
         given = request.query_params
         wanted = {column: given[name] for name, column in filters.items() if name in given}
-        return page(request, self.rows().filter(**wanted), self.facts)
+        rows = self.rows().filter(**wanted).prefetch_related(*self.several)
+        return page(request, rows, self.facts)
 
     def made(self) -> tuple[Any, dict[str, Any]]:
         """Make what the body describes; return the row and the body."""

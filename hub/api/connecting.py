@@ -68,6 +68,7 @@ ONE = schemas.example("An integration", SHOWN)
 
 class _Integrations(ConfiguredView):
     section, kind, form, entry = "integrations", "integration", IntegrationIn, IntegrationEntry
+    several = ("credential",)
     required_scope = {
         "GET": Scope.INTEGRATIONS_READ,
         "POST": Scope.INTEGRATIONS_WRITE,

@@ -13,7 +13,7 @@ from hub.api import schemas
 from hub.api.configured import ConfiguredList, ConfiguredOne, ConfiguredView, partial
 from hub.api.problems import FieldProblem
 from hub.config.document import Entry, FallbackEntry, RouteEntry, Slug
-from hub.config.snapshot import route_snapshot
+from hub.config.snapshot import FALLBACKS, route_snapshot
 from hub.delivery.enqueue import Target
 from hub.events.impact import DAYS, impact, route_impact
 from hub.events.models import Route
@@ -79,6 +79,7 @@ IMPACT: dict[str, Any] = {
 class _Routes(ConfiguredView):
     section, kind, form, entry = "routes", "route", RouteIn, RouteEntry
     relations = ("integration", "mapping")
+    several = FALLBACKS
 
     def written(self, row: Route) -> dict[str, Any]:
         return route_snapshot(row)

@@ -15,6 +15,8 @@ from hub.events.models import EventType, Route
 from hub.mapping.models import FieldMapping
 from webhooks.models import WebhookEndpoint
 
+#: What the snapshots of several routes need of all of them.
+FALLBACKS = ("fallbacks__integration", "fallbacks__mapping")
 LIMITS = tuple(Limits.model_fields)
 
 
@@ -81,7 +83,7 @@ def route_snapshot(row: Route) -> dict[str, Any]:
                 "action": fallback.action,
                 "mapping": fallback.mapping.slug if fallback.mapping else None,
             }
-            for fallback in row.fallbacks.select_related("integration", "mapping").order_by("position")
+            for fallback in sorted(row.fallbacks.all(), key=lambda each: each.position)
         ],
     }
 
@@ -99,7 +101,10 @@ def endpoint_snapshot(row: WebhookEndpoint) -> dict[str, Any]:
 
 def stored_secrets(integration: Integration) -> dict[str, str]:
     """The secrets of an integration; for comparing only, never for output."""
-    credential = Credential.objects.filter(integration=integration).first()
+    if "credential" in integration._state.fields_cache:  # read for a whole list at once
+        credential: Credential | None = getattr(integration, "credential", None)
+    else:
+        credential = Credential.objects.filter(integration=integration).first()
     return dict(credential.secrets or {}) if credential else {}
 
 
@@ -111,11 +116,17 @@ def stored_keys(endpoint: WebhookEndpoint) -> dict[str, str]:
 def export(organization: Organization) -> dict[str, Any]:
     """Return the document of ``organization``, ready for ``apply``; secrets are named, never held."""
     rows: dict[str, tuple[Any, Callable[[Any], dict[str, Any]]]] = {
-        "integrations": (organization.integrations.listed().order_by("slug"), _export_integration),
+        "integrations": (
+            organization.integrations.listed().prefetch_related("credential").order_by("slug"),
+            _export_integration,
+        ),
         "mappings": (organization.mappings.order_by("slug"), mapping_snapshot),
         "event_types": (organization.event_types.order_by("name"), event_type_snapshot),
         "routes": (
-            organization.routes.listed().select_related("integration", "mapping").order_by("slug"),
+            organization.routes.listed()
+            .select_related("integration", "mapping")
+            .prefetch_related(*FALLBACKS)
+            .order_by("slug"),
             route_snapshot,
         ),
         "webhook_endpoints": (

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Sum
+from django.db.models import BigIntegerField, F, Sum
+from django.db.models.functions import Cast
 
 from hub.accounts.models import Organization
 from hub.connections.models import Integration
@@ -126,7 +127,7 @@ def _counted(
     if integration is not None:
         rows = rows.filter(integration=integration)
     begin: Any = StartOfDay("at") if span.step == "day" else F("at")
-    sums = {f"sum_{name}": Sum(name) for name in COUNTERS}
+    sums = {f"sum_{name}": Cast(Sum(name), BigIntegerField()) for name in COUNTERS}
     names = ("begin", "integration__slug", "integration__provider_slug")
     found = rows.annotate(begin=begin).values(*names).annotate(**sums).order_by(*names[:2])
     for number, (at, slug, provider, *values) in enumerate(found.values_list(*names, *sums)[: MOST_ROWS + 1]):

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from hub.connections.models import Credential, Integration, Status
 from hub.events.models import Route
@@ -10,6 +12,7 @@ from tests.factories import (
     FieldMappingFactory,
     IntegrationFactory,
     RouteFactory,
+    RouteFallbackFactory,
     SyncFactory,
     WebhookEndpointFactory,
 )
@@ -289,3 +292,39 @@ def test_scopes_part_reading_from_writing(api: API, stripe: Any) -> None:
     check(reader.patch("/api/integrations/stripe-eu", {}), 403)
     check(reader.delete("/api/integrations/stripe-eu"), 403)
     check(reader.send("PUT", "/api/integrations/config", {}), 403)
+
+
+@pytest.mark.parametrize(
+    "address", ["integrations", "routes", "mappings", "webhook-endpoints", "integrations/config"]
+)
+def test_a_list_asks_no_more_for_more_rows(api: API, address: str) -> None:
+    def one_more() -> None:
+        integration = IntegrationFactory(organization=api.organization, credential__secrets={"token": "t"})
+        mapping = FieldMappingFactory(organization=api.organization)
+        route = RouteFactory(organization=api.organization, integration=integration, mapping=mapping)
+        RouteFallbackFactory(route=route, integration=integration, mapping=mapping, action="http.send")
+        WebhookEndpointFactory(integration=integration)
+
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert api.get(f"/api/{address}").status_code == 200
+        return len(queries)
+
+    one_more()
+    asked()
+    few = asked()
+    for _ in range(3):
+        one_more()
+
+    assert asked() == few
+
+
+def test_the_fallbacks_of_a_listed_route_are_in_order(api: API) -> None:
+    route = RouteFactory(organization=api.organization)
+    for position in (3, 1, 2):
+        way = IntegrationFactory(organization=api.organization, slug=f"way-{position}")
+        RouteFallbackFactory(route=route, integration=way, position=position)
+
+    (listed,) = api.get("/api/routes").json()["results"]
+
+    assert [each["integration"] for each in listed["fallbacks"]] == ["way-1", "way-2", "way-3"]
