@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 
 from hub.events.alerts import raise_alert, raise_all_clear
@@ -51,12 +52,12 @@ def tell(run: SyncRun) -> None:
 
 def failed_runs(integrations: Sequence[UUID]) -> dict[UUID, list[SyncRun]]:
     """Return the failed last run of each sync in use that fails, by integration."""
+    whole = SyncRun.objects.filter(sync=OuterRef("pk"), dry_run=False, filter="", retry_of=None)
+    last = Subquery(whole.order_by("-id").values("pk")[:1])
     failing = Sync.objects.filter(integration__in=integrations, enabled=True, failing=True)
+    # One that was resumed or begun since is under way: nobody is needed.
+    runs = SyncRun.objects.filter(pk__in=failing.annotate(last=last).values("last"), state=RunState.FAILED)
     found: dict[UUID, list[SyncRun]] = {}
-    for sync in failing.order_by("name"):
-        whole = sync.runs.filter(dry_run=False, filter="", retry_of=None)
-        run = whole.select_related("sync").order_by("-id").first()
-        # One that was resumed or begun since is under way: nobody is needed.
-        if run is not None and run.state == RunState.FAILED:
-            found.setdefault(sync.integration_id, []).append(run)
+    for run in runs.select_related("sync").order_by("sync__name"):
+        found.setdefault(run.sync.integration_id, []).append(run)
     return found
