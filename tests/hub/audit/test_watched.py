@@ -35,6 +35,7 @@ PASSING = {
     "metrics.HealthReport": "reports",
     "metrics.HourFigures": "figures",
     "metrics.MinuteFigures": "figures",
+    "metrics.OrganizationHours": "figures",
     "metrics.RollupCursor": "figures",
     "metrics.TotalFigures": "figures",
     "quality.Drift": "what was found, with who has seen it",
