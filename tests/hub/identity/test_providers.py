@@ -10,6 +10,7 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.google import views as google
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from joserfc import jwt
@@ -179,3 +180,25 @@ def test_google_vouches_by_the_api(
     secret = sent.url.rstrip("/").rpartition("/")[2]
     assert ask(invitation=secret).json()["organizations"][0]["role"] == "viewer"
     assert get_user_model().objects.get(email="ann@example.org").memberships.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("app_id", "valid", "status"), [("fb-id", True, 200), ("other", True, 401), ("fb-id", False, 401)]
+)
+def test_facebook_vouches_by_the_api_for_who_is_linked(
+    member: Membership, providers: None, door: Door, settings: Any, app_id: str, valid: bool, status: int
+) -> None:
+    settings.SOCIALACCOUNT_PROVIDERS = {
+        "facebook": {"APPS": [{"client_id": "fb-id", "secret": "fb-secret"}], "VERIFIED_EMAIL": False}
+    }
+    cache.clear()
+    about = {"app_id": app_id, "is_valid": valid}
+    door.answer("GET", lambda sent: sent.path.endswith("/debug_token"), json={"data": about})
+    door.answer("GET", lambda sent: sent.path.endswith("/oauth/access_token"), json={"access_token": "app"})
+    door.answer("GET", lambda sent: sent.path.endswith("/me"), json={"id": "77", "email": member.user.email})
+    SocialAccount.objects.create(user=member.user, provider="facebook", uid="77")
+    body = {"access_token": "given-by-facebook"}
+    answer = Client().post("/api/auth/social/facebook", body, content_type="application/json")
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.json()["user"]["username"] == member.user.username
