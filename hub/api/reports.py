@@ -90,6 +90,7 @@ def _form(name: str, fields: Mapping[str, serializers.Field]) -> Any:
             "step": schemas.text("hour or day"),
             "rows": row(many=True),
             "totals": schemas.shape(f"{name}Totals", fields)(),
+            "next_cursor": schemas.text(allow_null=True),
         },
     )
 
@@ -115,10 +116,11 @@ PLACE = {"at": "2026-01-31T00:00:00Z", "integration": "crm", "provider": "crm"}
 
 def _sample(kind: str, counts: dict[str, Any]) -> dict[str, Any]:
     span = {"start": "2026-01-31T00:00:00Z", "end": "2026-02-01T00:00:00Z", "step": "day"}
-    return {"report": kind, **span, "rows": [{**PLACE, **counts}], "totals": counts}
+    return {"report": kind, **span, "rows": [{**PLACE, **counts}], "totals": counts, "next_cursor": None}
 
 
 PARAMETERS = [
+    schemas.CURSOR,
     schemas.query("start", "From this time on; seven days before the end unless given.", schemas.DATETIME),
     schemas.query("end", "Before this time; now unless given.", schemas.DATETIME),
     schemas.query("step", "hour (of up to 31 days) or day (of up to 400).", enum=list(STEPS)),
@@ -137,18 +139,24 @@ class _ReportView(HubView):
 
     def made(self, request: Request) -> Response:
         """Return the report that was asked for."""
-        only_known(request, "start", "end", "step", "integration", "format", but=("cursor", "limit"))
+        only_known(request, "start", "end", "step", "integration", "format", but=("limit",))
         choice(request, "format", ["json", "csv"])
         named = request.query_params.get("integration")
         integration = self.integration(named) if named else None
         step = choice(request, "step", list(STEPS)) or "day"
         start, end = moment(request, "start"), moment(request, "end")
+        begin = moment(request, "cursor")
         try:
             span = Span.over(start, end, step, timezone.now())
-            found = report(self.organization, self.kind, span, integration)
+            found = report(self.organization, self.kind, span, integration, begin)
         except ReportError as error:
             raise FieldProblem([(error.field, str(error))]) from None
         response = Response(found)
+        if found["next_cursor"]:
+            query = request.query_params.copy()
+            query["cursor"] = found["next_cursor"]
+            address = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+            response.headers["Link"] = f'<{address}>; rel="next"'
         if getattr(request.accepted_renderer, "format", "") == "csv":
             name = f"{self.kind}-{span.start:%Y-%m-%d}.csv"
             response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -164,7 +172,9 @@ def _described(kind: str, summary: str, counts: dict[str, Any]) -> Any:
         operation_id=f"{kind}Report",
         summary=summary,
         description="Per integration and hour or day, from the rollups: the last seconds follow with the "
-        "next one. JSON, or CSV with `Accept: text/csv` or `?format=csv`.",
+        "next one. A page holds whole hours or days, about 2,000 rows, and the totals of these; where more "
+        "follows, `next_cursor` and the header `Link` (rel=next) lead there. JSON, or CSV with `Accept: "
+        "text/csv` or `?format=csv`.",
         parameters=PARAMETERS,
         responses=schemas.answers({(200, schemas.JSON): FORMS[kind], (200, CSV): schemas.STRING}, 400, 404),
         examples=[schemas.example("A report", sample), schemas.example("As CSV", line, kind=CSV)],

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
 from django.db.models import BigIntegerField, F, Sum
 from django.db.models.functions import Cast
@@ -23,8 +24,8 @@ from hub.metrics.times import StartOfDay
 #: How long the spans of a report are, and how far back each kind may look.
 STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 LONGEST = {"hour": timedelta(days=31), "day": timedelta(days=400)}
-#: Rows that a report may have.
-MOST_ROWS = 20_000
+#: Rows of a page, about: it holds whole hours or days, with all their integrations.
+PAGE_ROWS = 2_000
 
 
 class ReportError(ValueError):
@@ -57,6 +58,15 @@ class Span:
             days = LONGEST[step].days
             raise ReportError("start", f"A report by the {step} may cover {days} days; choose less.")
         return cls(_floor(first, step), last, step)
+
+    def page(self, begin: datetime | None, steps: int) -> "Span":
+        """Return the part of ``steps`` whole steps that begins at ``begin``, else at the start."""
+        first = self.start
+        if begin is not None and begin > first:
+            first = _floor(begin.astimezone(UTC), self.step) if begin < self.end else self.end
+        long = STEPS[self.step] * steps
+        # Compared as lengths: at the end of the calendar there is no later time.
+        return Span(first, first + long if long < self.end - first else self.end, self.step)
 
 
 def deliveries(counts: Tally) -> dict[str, Any]:
@@ -95,15 +105,23 @@ REPORTS: Mapping[str, tuple[Callable[[Tally], dict[str, Any]], Sequence[str]]] =
 
 
 def report(
-    organization: Organization, kind: str, span: Span, integration: Integration | None = None
+    organization: Organization,
+    kind: str,
+    span: Span,
+    integration: Integration | None = None,
+    begin: datetime | None = None,
 ) -> dict[str, Any]:
-    """Return the report as data: ``rows`` (nothing is said of spans without figures) and ``totals``.
-
-    Raises ReportError where it would be too long.
+    """Return a page of the report as data: ``rows`` (nothing is said of spans without figures), their
+    ``totals``, and ``next_cursor``, which is the ``begin`` of the next page, or None.
     """
+    known = Integration.objects.filter(organization=organization)
+    if integration is not None:
+        known = known.filter(pk=integration.pk)
+    names = {pk: (slug, provider) for pk, slug, provider in known.values_list("pk", "slug", "provider_slug")}
+    page = span.page(begin, max(1, PAGE_ROWS // max(1, len(names))))
     told, read = REPORTS[kind]
     total, rows = Counter[str](), []
-    for at, slug, provider, counts in _counted(organization, span, integration, read):
+    for at, slug, provider, counts in _counted(organization, page, integration, read, names):
         said = told(Tally(counts))
         if any(said.values()):
             rows.append({"at": at, "integration": slug, "provider": provider, **said})
@@ -115,6 +133,7 @@ def report(
         "step": span.step,
         "rows": rows,
         "totals": told(Tally(total)),
+        "next_cursor": page.end.isoformat() if page.end < span.end else None,
     }
 
 
@@ -124,7 +143,11 @@ def columns(kind: str) -> list[str]:
 
 
 def _counted(
-    organization: Organization, span: Span, integration: Integration | None, read: Sequence[str]
+    organization: Organization,
+    span: Span,
+    integration: Integration | None,
+    read: Sequence[str],
+    names: Mapping[UUID, tuple[str, str]],
 ) -> Iterator[tuple[datetime, str, str, dict[str, int]]]:
     """Yield (beginning, slug, provider, counts of the columns ``read``), by time and slug."""
     rows = HourFigures.objects.filter(organization=organization, at__gte=span.start, at__lt=span.end)
@@ -134,13 +157,7 @@ def _counted(
     # As integers: PostgreSQL's sum of these is a decimal number, which takes long to read.
     sums = {f"sum_{name}": Cast(Sum(name), BigIntegerField()) for name in read}
     found = rows.annotate(begin=begin).values("begin", "integration_id").annotate(**sums).order_by()
-    summed = list(found.values_list("begin", "integration_id", *sums)[: MOST_ROWS + 1])
-    if len(summed) > MOST_ROWS:
-        raise ReportError(
-            "step", f"The report has more than {MOST_ROWS:,} rows; choose one integration, or less time."
-        )
-    known = Integration.objects.filter(organization=organization)
-    names = {pk: (slug, provider) for pk, slug, provider in known.values_list("pk", "slug", "provider_slug")}
+    summed = found.values_list("begin", "integration_id", *sums)
     named = ((at, *names[pk], values) for at, pk, *values in summed if pk in names)
     for at, slug, provider, values in sorted(named, key=itemgetter(0, 1)):
         yield at, slug, provider, {name: value for name, value in zip(read, values, strict=True) if value}

@@ -1,7 +1,5 @@
 """The queue, replay, alerts, previews, data, the whole configuration, figures, reports and the catalogue."""
 
-import csv
-import io
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -12,13 +10,11 @@ from jsonschema import Draft202012Validator
 
 from hub.delivery.models import IntegrationLog, QueueItem, State
 from hub.events.models import Event
-from hub.metrics import rollup
 from integrations.base.registry import providers
 from tests.factories import (
     EventFactory,
     FieldMappingFactory,
     IntegrationFactory,
-    IntegrationLogFactory,
     QueueItemFactory,
     RouteFactory,
 )
@@ -334,51 +330,6 @@ class TestConfig:
 
         assert told["routes"] == 1
         assert told["problems"][0]["place"] == "routes[0].action"
-
-
-class TestFigures:
-    @pytest.fixture
-    def counted(self, api: API) -> Any:
-        integration = IntegrationFactory(organization=api.organization, slug="crm")
-        for outcome in ("ok", "ok", "ok", "rejected"):
-            IntegrationLogFactory(integration=integration, outcome=outcome, duration_ms=30)
-        IntegrationLogFactory()
-        rollup.roll_up()
-        return integration
-
-    def test_figures_of_the_last_hours(self, api: API, counted: Any) -> None:
-        told = api.get("/api/integrations/metrics").json()
-
-        assert told["integrations"][0]["deliveries"]["attempts"] == 4
-        assert told["totals"]["errors"]["rejected"] == 1
-        assert api.get("/api/integrations/metrics", hours="100", integration="crm").json()["hours"] == 100
-        check(api.get("/api/integrations/metrics", hours="0"), 400)
-
-    @pytest.mark.parametrize("step", ["hour", "day"])
-    def test_reports_by_hour_and_day(self, api: API, counted: Any, step: str) -> None:
-        [row] = api.get("/api/reports/deliveries", step=step).json()["rows"]
-        failed = api.get("/api/reports/errors", step=step, integration="crm").json()
-
-        assert (row["integration"], row["attempts"], row["success_rate"]) == ("crm", 4, 0.75)
-        assert row["at"].endswith("00:00Z")
-        assert failed["totals"]["rejected"] == failed["totals"]["failed"] == 1
-        assert api.get("/api/reports/webhooks", step=step).json()["rows"] == []
-
-    def test_as_csv(self, api: API, counted: Any) -> None:
-        for answer in (
-            api.get("/api/reports/deliveries", format="csv"),
-            api.client.get("/api/reports/deliveries", headers={**api.headers, "Accept": "text/csv"}),
-        ):
-            assert answer.headers["Content-Type"].startswith("text/csv")
-            assert ".csv" in answer.headers["Content-Disposition"]
-            [row] = csv.DictReader(io.StringIO(answer.text))
-            assert (row["integration"], row["attempts"]) == ("crm", "4")
-
-    def test_a_span_that_cannot_be(self, api: API) -> None:
-        now, path = timezone.now(), "/api/reports/deliveries"
-        check(api.get(path, start=now.isoformat(), end=(now - timedelta(days=1)).isoformat()), 400)
-        check(api.get(path, start=(now - timedelta(days=401)).isoformat()), 400)
-        check(api.get(path, step="year"), 400)
 
 
 def test_the_catalogue_says_what_can_be_connected(api: API) -> None:

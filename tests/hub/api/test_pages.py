@@ -18,7 +18,8 @@ WHOLE = {
     *("/api/integrations/status", "/api/integrations/health", "/api/integrations/metrics"),
     # What the code can do, not what somebody stored.
     "/api/providers",
-    # A handful of examples; a bounded number of offenders; reports, bounded by their span.
+    # A handful of examples; a bounded number of offenders; reports, in pages of whole hours or days, which
+    # tests/hub/api/test_operating.py follows.
     *("/api/subscriptions/sample", "/api/quality/{type}/{rule}"),
     *("/api/reports/deliveries", "/api/reports/errors", "/api/reports/webhooks"),
     # A stream, to its end.
@@ -76,7 +77,7 @@ class Lists:
 PAGED = [
     path
     for method, path, operation in operations()
-    if method == "get" and "cursor" in {each["name"] for each in operation.get("parameters", [])}
+    if method == "get" and {"cursor", "limit"} <= {each["name"] for each in operation.get("parameters", [])}
 ]
 
 
