@@ -172,7 +172,7 @@ def _described(kind: str, summary: str, counts: dict[str, Any]) -> Any:
         operation_id=f"{kind}Report",
         summary=summary,
         description="Per integration and hour or day, from the rollups: the last seconds follow with the "
-        "next one. A page holds whole hours or days, about 2,000 rows, and the totals of these; where more "
+        "next one. A page holds whole hours or days, about 1,500 rows, and the totals of these; where more "
         "follows, `next_cursor` and the header `Link` (rel=next) lead there. JSON, or CSV with `Accept: "
         "text/csv` or `?format=csv`.",
         parameters=PARAMETERS,

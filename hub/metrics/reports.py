@@ -25,7 +25,7 @@ from hub.metrics.times import StartOfDay
 STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 LONGEST = {"hour": timedelta(days=31), "day": timedelta(days=400)}
 #: Rows of a page, about: it holds whole hours or days, with all their integrations.
-PAGE_ROWS = 2_000
+PAGE_ROWS = 1_500
 
 
 class ReportError(ValueError):
