@@ -42,6 +42,21 @@ def raise_alert(organization: Organization, alert: IncidentTrigger, *, once: str
     return accept_event(organization, draft, origin="hub")
 
 
+def alert_of(integration: Integration, key: str, summary: str, *, once: str, **more: Any) -> None:
+    """Raise an alert about ``integration``, ``more`` being fields of ``incident.trigger``; never raises.
+
+    Who calls this tells people in other ways too, and what it is about goes on.
+    """
+    about = {"link": integration_url(integration), **more}
+    try:
+        alert = IncidentTrigger(
+            summary=summary[:1000], dedup_key=key[:255], component=integration.slug, **about
+        )
+        raise_alert(integration.organization, alert, once=once)
+    except Exception:  # whatever it is: the home page and the log tell it all the same
+        logger.exception("%s became no alert: %s", key, integration)
+
+
 def raise_all_clear(organization: Organization, over: IncidentUpdate) -> Accepted:
     """Accept the end of an alert, whose ``dedup_key`` it names."""
     draft = Draft(OVER, over.model_dump(), subject=over.dedup_key, source="interchange")
@@ -81,24 +96,17 @@ def _state_changed(sender: Any, *, integration: Integration, reason: str, **_: A
     """Tell once that an integration is held, and once that it flows again."""
     if integration.circuit == Circuit.OPEN and integration.circuit_opened > 1:
         return  # a trial failed: it is as broken as was told
-    organization, key = integration.organization, f"state-{integration.pk}"
-    details = {"integration": integration.slug, "reason": reason}
+    key, details = f"state-{integration.pk}", {"integration": integration.slug, "reason": reason}
     summary = f"{integration}: {reason}"[:1000]
     flows = integration.status == Status.ACTIVE and integration.circuit == Circuit.CLOSED
+    # Who else sends this tells of what may become a change: a subscription that keeps failing.
+    if not (flows and sender is Integration):
+        severity = "warning" if integration.status == Status.ACTIVE else "error"
+        more = {"severity": severity, "group": "integrations", "details": details}
+        alert_of(integration, key, summary, once=f"{key}-{uuid7().hex}", **more)
+        return
+    over = IncidentUpdate(dedup_key=key, summary=summary, details=details)
     try:
-        # Who else sends this tells of what may become a change: a subscription that keeps failing.
-        if flows and sender is Integration:
-            raise_all_clear(organization, IncidentUpdate(dedup_key=key, summary=summary, details=details))
-        else:
-            alert = IncidentTrigger(
-                summary=summary,
-                severity="warning" if integration.status == Status.ACTIVE else "error",
-                dedup_key=key,
-                component=integration.slug,
-                group="integrations",
-                details=details,
-                link=integration_url(integration),
-            )
-            raise_alert(organization, alert, once=f"{key}-{uuid7().hex}")
+        raise_all_clear(integration.organization, over)
     except Exception:  # whatever it is, deliveries go on; the home page and the log tell it all the same
-        logger.exception("The change of %s became no alert", integration)
+        logger.exception("The change of %s became no all clear", integration)

@@ -5,7 +5,6 @@ where every row had it and none has it any more. What was found is told once: th
 compared with is replaced.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -17,12 +16,9 @@ from django.utils import timezone
 from hub.connections.models import Integration
 from hub.delivery import log
 from hub.delivery.models import LogKind
-from hub.events.alerts import integration_url, raise_alert
+from hub.events.alerts import alert_of
 from hub.quality.models import Drift, ReadShape
 from hub.sync.models import SyncRun
-from integrations.base.capabilities import IncidentTrigger
-
-logger = logging.getLogger(__name__)
 
 #: How deep fields within fields are looked at, how many of them, and entries of a list.
 MAX_DEPTH, MAX_FIELDS, LISTED = 3, 500, 5
@@ -191,7 +187,10 @@ def _tell(integration: Integration, source: str, told: list[dict[str, str]]) -> 
     )
     names = ", ".join(f"{one['field']} is {one['what']}" for one in told)
     said = f"The fields that {source!r} reads have changed: {names}."[:1000]
-    transaction.on_commit(partial(_alert, integration, drift, said))
+    details = {"integration": integration.slug, "source": source, "changes": told}
+    alert = partial(alert_of, severity="warning", group="data quality", details=details)
+    key, summary = f"drift-{integration.pk}-{source}", f"{integration}: {said}"
+    transaction.on_commit(lambda: alert(integration, key, summary, once=f"drift-{drift.pk}"))
     log.record(
         integration,
         LogKind.STATE,
@@ -199,20 +198,3 @@ def _tell(integration: Integration, source: str, told: list[dict[str, str]]) -> 
         said,
         hint="Look at the mapping that uses them; then say on the integration's page that you have seen it.",
     )
-
-
-def _alert(integration: Integration, drift: Drift, said: str) -> None:
-    key = f"drift-{integration.pk}-{drift.source}"
-    alert = IncidentTrigger(
-        summary=f"{integration}: {said}"[:1000],
-        severity="warning",
-        dedup_key=key[:255],
-        component=integration.slug,
-        group="data quality",
-        details={"integration": integration.slug, "source": drift.source, "changes": drift.changes},
-        link=integration_url(integration),
-    )
-    try:
-        raise_alert(integration.organization, alert, once=f"drift-{drift.pk}")
-    except Exception:  # whatever it is, the reading goes on; the home page and the log tell it all the same
-        logger.exception("The drift of %s became no alert", integration)

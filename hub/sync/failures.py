@@ -8,9 +8,9 @@ from django.conf import settings
 from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 
-from hub.events.alerts import raise_alert, raise_all_clear
+from hub.events.alerts import alert_of, raise_all_clear
 from hub.sync.models import RunState, Sync, SyncRun
-from integrations.base.capabilities import IncidentTrigger, IncidentUpdate
+from integrations.base.capabilities import IncidentUpdate
 
 logger = logging.getLogger(__name__)
 
@@ -31,23 +31,16 @@ def tell(run: SyncRun) -> None:
     """Raise the alert, or the all clear, for how ``run`` ended; after the commit, never raises."""
     sync, key = run.sync, f"sync-{run.sync_id}"
     details = {"sync": sync.slug, "integration": sync.integration.slug, "run": str(run.pk)}
+    if run.state == RunState.FAILED:
+        link = settings.HUB.url + reverse("admin:sync_syncrun_change", args=[run.pk])
+        more = {"severity": "error", "group": "syncs", "details": details, "link": link}
+        alert_of(sync.integration, key, f"{sync}: {run.message}", once=f"{key}-{run.pk}-{run.fence}", **more)
+        return
+    over = IncidentUpdate(dedup_key=key, summary=f"{sync}: the run completed.", details=details)
     try:
-        if run.state == RunState.COMPLETED:
-            over = IncidentUpdate(dedup_key=key, summary=f"{sync}: the run completed.", details=details)
-            raise_all_clear(run.organization, over)
-            return
-        alert = IncidentTrigger(
-            summary=f"{sync}: {run.message}"[:1000],
-            severity="error",
-            dedup_key=key,
-            component=sync.integration.slug,
-            group="syncs",
-            details=details,
-            link=settings.HUB.url + reverse("admin:sync_syncrun_change", args=[run.pk]),
-        )
-        raise_alert(run.organization, alert, once=f"{key}-{run.pk}-{run.fence}")
-    except Exception:  # whatever it is, the run has ended; the home page tells it all the same
-        logger.exception("The end of run %s became no alert", run.pk)
+        raise_all_clear(run.organization, over)
+    except Exception:  # whatever it is, the run has ended; its page tells it all the same
+        logger.exception("The end of run %s became no all clear", run.pk)
 
 
 def failed_runs(integrations: Sequence[UUID]) -> dict[UUID, list[SyncRun]]:
