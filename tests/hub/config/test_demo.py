@@ -82,6 +82,7 @@ def test_its_people_are_records_that_the_syncs_carry(settings: Any) -> None:
     assert {run.state for run in SyncRun.objects.all()} == {RunState.COMPLETED}
     ada = Record.objects.get(organization=organization, key="ada@example.com")
     assert ada.data["last_name"] == "Lovelace"
+    assert not Record.objects.filter(deleted=True).exists()
     assert ada.data["plan"] == "team", "Stripe's customer is the same person"
     assert {link.integration.slug for link in ada.links.all()} == {"hubspot", "stripe"}
     demo.keep_contact(ada.type, demo.PEOPLE[0])
