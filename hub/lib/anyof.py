@@ -1,15 +1,20 @@
 """Look-ups of very many keys at once: one statement, however many they are."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import orjson
 import psycopg
 from django.db import connection
 
-#: Joined or compared with a list, a table whose statistics are missing or old (one that is just being
-#: filled) would be read whole each time. OFFSET 0 keeps the planner from joining after all.
-_EACH = "SELECT found.* FROM unnest(%b) AS wanted (value) CROSS JOIN LATERAL ({query} OFFSET 0) AS found"
+#: PostgreSQL's planner goes by statistics, which are missing or old while a table is being filled: it would
+#: read all rows of a type, each time. So every value is looked up by itself (OFFSET 0: not joined after
+#: all), and the parameters come out of a row, where the planner cannot take them for rare values.
+_EACH = """
+    SELECT found.* FROM (SELECT unnest(%b) AS value {params}) AS wanted
+    CROSS JOIN LATERAL ({query} OFFSET 0) AS found
+"""
 
 
 def select_any(query: str, values: Sequence[str | int], *params: Any) -> list[tuple[Any, ...]]:
@@ -25,10 +30,17 @@ def select_any(query: str, values: Sequence[str | int], *params: Any) -> list[tu
         # Beside the statement, not written into it: escaping thousands of texts costs more than the look-up.
         connection.ensure_connection()
         with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-            each = _EACH.replace("{query}", query.replace("{any}", "= wanted.value"))
-            cursor.execute(each, [list(values), *params])
+            cursor.execute(_each(query, len(params)), [list(values), *params])
             return cursor.fetchall()
     with connection.cursor() as database:
         known = query.replace("{any}", "IN (SELECT value FROM json_each(%s))")
         database.execute(known, [orjson.dumps(list(values)).decode(), *params])
         return database.fetchall()
+
+
+@cache
+def _each(query: str, params: int) -> str:
+    """Return the statement that asks ``query`` for each value."""
+    names = [f"param_{n}" for n in range(params)]
+    query = query.replace("{any}", "= wanted.value").replace("%s", "wanted.%s") % tuple(names)
+    return _EACH.replace("{params}", "".join(f", %s AS {name}" for name in names)).replace("{query}", query)

@@ -17,17 +17,14 @@ ROWS, ASKED = 5_000, 20
 KEYS = [f"person-{n}" for n in range(ROWS)]
 
 
-@pytest.fixture
-def sync() -> Any:
-    """A sync whose records and links have just come: the database has no statistics of them yet."""
-    record_type = RecordTypeFactory(name="person")
-    upsert(record_type, [Given(key, {"n": 1}) for key in KEYS])
-    found = SyncFactory(type=record_type, organization=record_type.organization)
-    ids = Record.objects.filter(type=record_type).values_list("key", "id")
-    ExternalLink.objects.bulk_create(
-        ExternalLink(record_id=pk, integration=found.integration, external_id=f"far-{key}") for key, pk in ids
-    )
-    return found
+@pytest.fixture(params=["no statistics", "statistics of before"])
+def sync(request: pytest.FixtureRequest) -> Any:
+    """A sync whose records have just come: the database knows nothing of them yet, or only of others."""
+    if request.param == "statistics of before":
+        _filled("customer")
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE sync_record, sync_externallink")
+    return _filled("person")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +40,19 @@ def sync() -> Any:
 def test_a_look_up_reads_no_more_rows_than_it_returns(sync: Any, look_up: Callable[..., dict[str, Any]]):
     before = _rows_read()
     assert len(look_up(sync, KEYS[:ASKED])) == ASKED
-    assert _rows_read() - before <= 2 * ASKED
+    # A record and a link for each, and what the planner looks at.
+    assert _rows_read() - before < 3 * ASKED
+
+
+def _filled(name: str) -> Any:
+    record_type = RecordTypeFactory(name=name)
+    upsert(record_type, [Given(key, {"n": 1}) for key in KEYS])
+    sync = SyncFactory(type=record_type, organization=record_type.organization)
+    ids = Record.objects.filter(type=record_type).values_list("key", "id")
+    ExternalLink.objects.bulk_create(
+        ExternalLink(record_id=pk, integration=sync.integration, external_id=f"far-{key}") for key, pk in ids
+    )
+    return sync
 
 
 def _rows_read() -> int:
