@@ -3,15 +3,14 @@
 import importlib.util
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from integrations.base.provider import Provider
-from integrations.base.sandbox import make
-from tests.contracts.driving import FOLDER, LOOPBACK, Driver
+from tests.contracts.driving import FOLDER, Driver
+from tests.playing import playing
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +44,8 @@ def contracts(contract_server: Any) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def sandbox_url() -> Iterator[str]:
     """The built-in sandbox on a free port, for what no description covers."""
-    server = make(LOOPBACK, 0)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    yield f"http://{LOOPBACK}:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with playing() as (_, address):
+        yield address
 
 
 @pytest.fixture

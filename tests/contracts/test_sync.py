@@ -139,3 +139,18 @@ def test_hubspots_companies_go_both_ways(contracts: Any, people: RecordType, syn
     assert go(pull).rejected == 0
     kept(contracts)
     assert seen(contracts, "/objects/companies")
+
+
+def test_stripes_customers_go_out_one_by_one(contracts: Any, people: RecordType, sync: Any):
+    rules = [{"source": "data.email", "target": "email"}, {"source": "data.name", "target": "name"}]
+    push = sync("stripe", Direction.PUSH, "customer.upsert", rules)
+    addresses = [f"n{n}@example.com" for n in range(3)]
+    upsert(people, [Given(one, {"email": one, "name": one[:2]}) for one in addresses])
+    contracts.fail_next("stripe", status=429, headers={"Retry-After": "0"}, times=1)
+    run = go(push)
+    kept(contracts)
+    assert (run.created + run.updated, run.rejected) == (3, 0)
+    written = [call for call in contracts.requests if call.method == "POST" and call.status < 300]
+    assert sorted(call.body["email"] for call in written if "email" in call.body) == addresses
+    assert len({call.headers["Idempotency-Key"] for call in written}) == len(written)
+    assert go(push).unchanged == 3

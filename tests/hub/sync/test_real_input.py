@@ -1,6 +1,5 @@
 """Records of real shapes both ways, through the providers that are there, over loopback."""
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,10 +11,10 @@ from hub.sync.models import Direction, ExternalLink, Record, RecordType, RunStat
 from hub.sync.records import Given, delete, upsert
 from hub.sync.run import run_until_idle
 from hub.sync.starting import start
-from integrations.base.sandbox import make
 from tests.connecting import connected_for_sync
 from tests.factories import OrganizationFactory, RecordTypeFactory
 from tests.hub.sync.far_sides import FhirServer, SalesforceOrg
+from tests.playing import playing
 from tests.servers import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -83,15 +82,9 @@ def org(at: Callable[[int], None]) -> Iterator[SalesforceOrg]:
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The built-in sandbox, which answers with the providers' own shapes."""
-    server = make("127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(client, "sandbox_of", lambda integration: f"{url}/{integration.provider_slug}")
-    yield
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with playing() as (_, url):
+        monkeypatch.setattr(client, "sandbox_of", lambda integration: f"{url}/{integration.provider_slug}")
+        yield
 
 
 def go(one: Sync, **options: Any) -> SyncRun:

@@ -15,18 +15,14 @@ from hub.lib.outbound import Policy
 from integrations.base.fixtures import Request, canned_answers, fixture_transport
 from integrations.base.http import Outgoing
 from integrations.base.registry import providers
-from integrations.base.sandbox import KEEP, Failure, Sandbox, make
+from integrations.base.sandbox import KEEP, Failure, Sandbox
+from tests.playing import playing
 
 
 @pytest.fixture
 def sandbox() -> Iterator[str]:
-    server = make(port=0)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with playing() as (_, address):
+        yield address
 
 
 def trigger(base: str, key: str = "k1") -> requests.Response:

@@ -4,7 +4,6 @@ Both send theirs to the sandbox on a local port, which keeps what it received.
 """
 
 import json
-import threading
 from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
@@ -17,11 +16,12 @@ from hub.lib.outbound import Policy
 from integrations.base.connection_tests import prove
 from integrations.base.fixtures import webhook_fixtures
 from integrations.base.inputs import read_input
-from integrations.base.sandbox import Received, Sandbox, make
+from integrations.base.sandbox import Received, Sandbox
 from integrations.base.webhooks import Refused
 from integrations.slack.provider import PROVIDER
 from integrations.slack.webhooks import WEBHOOK
 from tests.integrations.support import context, incoming
+from tests.playing import playing
 
 AT = 1_767_225_600
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -63,14 +63,8 @@ def content(received: Received) -> object:
 
 @pytest.fixture
 def both() -> Iterator[Both]:
-    sandbox = Sandbox({"slack": PROVIDER})
-    server = make("127.0.0.1", 0, sandbox)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    yield Both(sandbox, f"http://127.0.0.1:{server.server_port}")
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with playing(PROVIDER) as (sandbox, address):
+        yield Both(sandbox, address)
 
 
 def test_a_message_is_the_sdks(both: Both):
