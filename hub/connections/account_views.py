@@ -50,7 +50,10 @@ def _switch(
 ) -> HttpResponse | None:
     """Put into use what waited; None where it fits no more."""
     who = f"{{who}} moved it to another account: {label}."
+    if not label:
+        who = "{who} put in a credential that does not tell its account."
     if "tokens" in change:
+        row.forget_account()
         oauth.store(row, TokenSet(**change["tokens"]))
         tell_change(request, row, who)
         return after_saving(request, row, signed_in=True)
@@ -60,5 +63,6 @@ def _switch(
     if saved is None:
         messages.error(request, "What was entered does not fit any more. Enter it again.")
         return None
+    saved.forget_account()
     tell_change(request, saved, who)
     return after_saving(request, saved)

@@ -118,6 +118,7 @@ class IntegrationAdmin(HubAdmin):
         return {
             "provider": provider,
             "scheme": provider.scheme(row.auth_key).label if provider else row.auth_key,
+            "account_by": provider.scheme(row.auth_key).account_by if provider else "",
             "needs_sign_in": is_sign_in_integration(row) and connect_views.has_no_token(row),
             "shown_settings": _shown_settings(row),
             "edit_url": self.url("edit", row.pk),

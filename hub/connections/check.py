@@ -27,7 +27,7 @@ class TestOutcome:
     hint: str = ""
     latency_ms: int = 0
     account: str = ""
-    #: What tells the account from another one; its label where the provider declares no id.
+    #: What tells the account from another one; empty where nothing does.
     account_id: str = ""
     #: Short name of the error's class, as in the log; empty where it worked.
     kind: str = ""
@@ -73,8 +73,7 @@ def _tested(
             _since(started),
             kind="bug",
         )
-    identity = result.account_id or result.external_id
-    return TestOutcome(True, _good(result), "", _since(started), result.external_id, identity)
+    return TestOutcome(True, _good(result), "", _since(started), result.external_id, result.account_id)
 
 
 def _prove(

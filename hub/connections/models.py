@@ -187,6 +187,11 @@ class Integration(Timestamped):
         if ok and self.status == Status.RECONNECT:
             self.resume()
 
+    def forget_account(self) -> None:
+        """Know no more which account is connected; the next good test tells it anew."""
+        self.account_label = self.account_id = ""
+        self.save(update_fields=["account_label", "account_id", "updated_at"])
+
     def _set_status(self, status: Status, reason: str, *columns: str) -> None:
         self.status, self.status_reason = status, reason[:500]
         self.save(update_fields=["status", "status_reason", "updated_at", *columns])

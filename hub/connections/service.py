@@ -55,6 +55,9 @@ def save_integration(
         if _tokens_are_stale(row, scheme, settings, secrets, kept):
             credential.tokens = None
         row.name, row.slug, row.auth_key = name.strip(), slug, scheme.key
+        if row.sandbox != sandbox:
+            # The sandbox's account is none to compare a real one with.
+            row.account_label = row.account_id = ""
         row.settings, row.sandbox = settings, sandbox
         _apply_options(row, options or {})
         row.save()

@@ -1,7 +1,8 @@
 """“The same account?”: a credential that proves to be of another account waits until somebody says yes.
 
 What is put in is tried out before it is saved. Where the connection test is answered by another account than
-the one that is connected, nothing changes; what was put in waits, encrypted, for an answer.
+the one that is connected, nothing changes; what was put in waits, encrypted, for an answer. So it does where
+the account was known and the new credential does not tell whose it is.
 """
 
 from collections.abc import Callable, Mapping
@@ -51,7 +52,7 @@ def parked_form(row: Integration, form: GuidedForm, user: Any, posted: Mapping[s
 
 def parked_tokens(row: Integration, tokens: TokenSet, user: Any) -> bool:
     """Whether somebody signed in with another account, so that the tokens wait for an answer."""
-    if not (row.account_id or row.account_label):
+    if not row.account_id:
         return False
     credential = Credential.objects.filter(integration=row).first() or Credential(integration=row)
     credential.tokens = tokens.as_dict()
@@ -65,12 +66,8 @@ def pending_switch(row: Integration, user: Any) -> PendingSwitch | None:
 
 
 def is_other(row: Integration, outcome: TestOutcome) -> bool:
-    """Whether a test that passed was answered by another account than the connected one."""
-    if not outcome.ok:
-        return False
-    if row.account_id and outcome.account_id:
-        return row.account_id != outcome.account_id
-    return bool(row.account_label and outcome.account and row.account_label != outcome.account)
+    """Whether a test that passed was answered by another account than the known one, or by an untold one."""
+    return bool(outcome.ok and row.account_id and row.account_id != outcome.account_id)
 
 
 def _parked(row: Integration, outcome: TestOutcome, user: Any, change: dict[str, Any]) -> bool:
@@ -89,7 +86,7 @@ def _parked(row: Integration, outcome: TestOutcome, user: Any, change: dict[str,
 
 def _may_be_other(row: Integration, form: GuidedForm) -> bool:
     """Whether what the form changes could lead to another account; the sandbox's is none to compare with."""
-    if not (row.account_id or row.account_label) or row.sandbox != form.sandbox:
+    if not row.account_id or row.sandbox != form.sandbox:
         return False
     if is_sign_in(form.provider.scheme(form.auth_key)):
         # Who signs in shows at the sign-in itself.

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from integrations.amazon_ses.client import call
+from integrations.amazon_ses.client import account_of_key, call
 from integrations.base.capabilities import Address, Email, EmailMessage, Input
 from integrations.base.errors import PermanentError
 from integrations.base.provider import Context, action
@@ -119,18 +119,18 @@ def unsuppress(ctx: Context, data: Release) -> Result:
 
 
 def test_connection(ctx: Context) -> Result:
-    """Read the account: whether it may send, and to whom."""
+    """Read the account: whose it is, whether it may send, and to whom."""
     account = call(ctx, "get_account")
-    label = f"{ctx.settings['region']}, " + (
-        "production" if account.get("ProductionAccessEnabled") else "SES sandbox"
-    )
     if not account.get("SendingEnabled", True):
         raise PermanentError("The key works, but sending is switched off for this account.", hint=_PAUSED)
     quota = account.get("SendQuota", {})
     said = f"The connection works; {quota.get('Max24HourSend', 0):.0f} messages a day are allowed."
     if not account.get("ProductionAccessEnabled"):
         said += " The account is in the SES sandbox: only verified recipients get mail."
-    return Result(external_id=label, message=said)
+    number = account_of_key(ctx)
+    # Identities, limits and the suppression list are those of one region.
+    label = f"AWS account {number} in {ctx.settings['region']}" if number else ""
+    return Result(external_id=label, message=said, account_id=number and f"{number}/{ctx.settings['region']}")
 
 
 _PAUSED = "Open Account dashboard in the SES console to see why, and resume sending."

@@ -1,4 +1,4 @@
-"""boto3's SES client, whose requests leave by the hub's own door.
+"""boto3's clients of SES and STS, whose requests leave by the hub's own door.
 
 boto3 builds and signs each request (Signature Version 4) and reads the answer; nothing else of it
 is used: no retries, no credential search, no environment or configuration files of AWS.
@@ -74,10 +74,29 @@ def call(ctx: Context, operation: str, **parameters: Any) -> dict[str, Any]:
 
     Raises an IntegrationError for anything but success.
     """
+    return _call(ctx, "sesv2", "default", operation, parameters)
+
+
+def account_of_key(ctx: Context) -> str:
+    """Return the number of the AWS account that the access key belongs to, or "" where STS does not answer.
+
+    Every key may ask, whatever its policy says.
+    """
+    try:
+        return str(_call(ctx, "sts", "sts", "get_caller_identity", {}).get("Account") or "")
+    except IntegrationError:
+        # A region or a network without STS sends mail all the same.
+        return ""
+
+
+def _call(
+    ctx: Context, service: str, host: str, operation: str, parameters: Mapping[str, Any]
+) -> dict[str, Any]:
     secrets = ctx.secrets
     client = _client(
+        service,
         str(ctx.settings["region"]),
-        ctx.http.base_urls["default"],
+        ctx.http.base_urls[host],
         str(ctx.settings["access_key_id"]),
         secrets.get("secret_access_key", ""),
         secrets.get("session_token") or None,
@@ -97,11 +116,11 @@ def call(ctx: Context, operation: str, **parameters: Any) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def _client(region: str, url: str, key: str, secret: str, token: str | None) -> Any:
+def _client(service: str, region: str, url: str, key: str, secret: str, token: str | None) -> Any:
     """Return a client; making one takes a tenth of a second, so they are kept."""
     with _making:  # A session of boto3 is not safe for threads, a client is.
         client = boto3.Session(botocore_session=_session()).client(
-            "sesv2",
+            service,
             region_name=region,
             endpoint_url=url,
             aws_access_key_id=key,
@@ -109,7 +128,7 @@ def _client(region: str, url: str, key: str, secret: str, token: str | None) -> 
             aws_session_token=token,
             config=Config(retries={"total_max_attempts": 1, "mode": "standard"}, parameter_validation=True),
         )
-    client.meta.events.register("before-send.sesv2", _send)
+    client.meta.events.register(f"before-send.{service}", _send)
     return client
 
 

@@ -9,6 +9,7 @@ from integrations.base.provider import Provider, RateLimit
 ACCESS_KEY = AuthScheme(
     key="access_key",
     label="Access key",
+    account_by="the number of the AWS account and the region",
     fields=(
         Field(
             "access_key_id",
@@ -43,7 +44,10 @@ PROVIDER = Provider(
     category="email",
     summary="Mail through Amazon's Simple Email Service, and its bounces, complaints and deliveries.",
     docs_url="https://docs.aws.amazon.com/ses/latest/dg/send-email-api.html",
-    base_urls={"default": "https://email.{region}.amazonaws.com"},
+    base_urls={
+        "default": "https://email.{region}.amazonaws.com",
+        "sts": "https://sts.{region}.amazonaws.com",
+    },
     auth=(ACCESS_KEY,),
     fields=(
         Field(

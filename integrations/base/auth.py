@@ -33,6 +33,11 @@ class AuthScheme:
     token: "TokenGrant | None" = None
     #: Days after which the provider ends every secret of this scheme; 0: it does not.
     lifetime_days: int = 0
+    #: By what the connected account is told from another one, in words: “the portal's id”. Empty: by
+    #: nothing, and the pages say so. The connection test gives the id (``Result.account_id``) …
+    account_by: str = ""
+    #: … or, where the API does not say who is connected, this reads one from the settings.
+    account_of: Callable[[Mapping[str, Any]], str] | None = None
 
     def apply(self, request: Outgoing, credentials: Credentials) -> None:
         """Add to ``request`` what proves who we are."""

@@ -1,5 +1,7 @@
 """Performs a provider's declared connection test."""
 
+from dataclasses import replace
+
 from hub.lib.outbound import Response
 from integrations.base.errors import IntegrationError, PermanentError
 from integrations.base.provider import ConnectionTest, Context, Provider, search
@@ -9,11 +11,15 @@ from integrations.base.results import Result
 def prove(provider: Provider, auth_key: str, ctx: Context) -> Result:
     """Send the one harmless request that proves address and credential.
 
-    ``external_id`` of the result is the label of the connected account, where the test names one.
-    Raises an IntegrationError whose hint says what to do.
+    ``external_id`` of the result is the label of the connected account, where the test names one, and
+    ``account_id`` what tells it from another one. Raises an IntegrationError whose hint says what to do.
     """
     test = provider.connection_test(auth_key)
-    return _perform(provider, test, ctx) if isinstance(test, ConnectionTest) else test(ctx)
+    result = _perform(provider, test, ctx) if isinstance(test, ConnectionTest) else test(ctx)
+    account_of = provider.scheme(auth_key).account_of
+    if result.account_id or account_of is None:
+        return result
+    return replace(result, account_id=account_of(ctx.settings))
 
 
 def _perform(provider: Provider, test: ConnectionTest, ctx: Context) -> Result:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from integrations.base.auth import AuthScheme
 from integrations.base.capabilities import CAPABILITIES
 from integrations.base.fields import Field
 from integrations.base.provider import CATEGORIES, Provider
@@ -69,6 +70,7 @@ def _sections(provider: Provider) -> Iterator[str]:
         yield f"### {provider.name}: fields ({scheme.label})\n"
         fields = provider.fields_for(scheme.key)
         yield _fields(fields) if fields else "None.\n"
+        yield _account(scheme) + "\n"
     yield f"### {provider.name}: actions\n"
     rows = [(f"`{one.name}`", one.label, _first_sentence(one.help)) for one in provider.actions]
     yield _table(("action", "label", "what it does"), rows)
@@ -84,6 +86,12 @@ def _sections(provider: Provider) -> Iterator[str]:
             ("event type", "what happened"),
             [(f"`{event.type}`", event.label) for event in provider.webhook.events],
         )
+
+
+def _account(scheme: AuthScheme) -> str:
+    if scheme.account_by:
+        return f"On reconnecting, another account is told by {scheme.account_by}."
+    return "The hub cannot tell which account such a credential belongs to."
 
 
 def _fields(fields: Iterable[Field]) -> str:

@@ -5,8 +5,8 @@ One set of files serves the sandbox, the preview and the contract tests:
 - ``fixtures/actions/<action>.json`` and ``fixtures/pulls/<pull>.json``: ``input``, ``exchanges``,
   ``result``; ``auth``, ``settings`` and ``secrets`` where the samples of the fields do not do;
   ``also``: exchanges that the sandbox knows beyond those of this one run.
-- ``fixtures/tests/<auth key>.json``: exchanges under ``ok`` and ``refused``; ``token``: what a token
-  endpoint answers beside the tokens.
+- ``fixtures/tests/<auth key>.json``: exchanges under ``ok`` and ``refused``; ``account``: the id that
+  ``ok`` tells of the connected account; ``token``: what a token endpoint answers beside the tokens.
 - ``fixtures/webhooks/<event type>.json``: ``headers``, ``content_type``, ``body``, ``notices``.
 
 An exchange is ``{"request": {"method", "path", "match"?}, "response": {"status"?, "headers"?, "body"?,
@@ -176,6 +176,11 @@ def test_fixture(provider: Provider, auth_key: str) -> dict[str, tuple[Canned, .
     path = provider.folder / "fixtures" / "tests" / f"{auth_key}.json"
     held = _read(path)
     return {case: _exchanges(held.get(case), f"{_shown(path)} ({case})") for case in ("ok", "refused")}
+
+
+def account_fixture(provider: Provider, auth_key: str) -> str:
+    """Return the id of the connected account that the exchanges under "ok" tell; raise FixtureError."""
+    return str(_read(provider.folder / "fixtures" / "tests" / f"{auth_key}.json").get("account", ""))
 
 
 def token_fixture(provider: Provider, auth_key: str) -> dict[str, Any]:

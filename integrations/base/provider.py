@@ -109,7 +109,7 @@ class ConnectionTest:
 
     ``ok_status`` are the statuses that prove it; ``ok_body`` must stand in the answer if given;
     ``account`` (JMESPath) names the connected account; ``identity`` (JMESPath) is its id at the provider,
-    by which another account is told (the name, if there is none); ``hints`` says per status what to do.
+    by which another account is told; ``hints`` says per status what to do.
     """
 
     method: str = "GET"

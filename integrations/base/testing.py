@@ -7,6 +7,7 @@ in one sentence what is missing in which file.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +17,15 @@ from integrations.base.capabilities import CAPABILITIES
 from integrations.base.connection_tests import prove
 from integrations.base.errors import AuthError, IntegrationError, RateLimited, TransientError
 from integrations.base.fields import Field
-from integrations.base.fixtures import CallFixture, Canned, FixtureError, Request, call_fixture, encode
+from integrations.base.fixtures import (
+    CallFixture,
+    Canned,
+    FixtureError,
+    Request,
+    account_fixture,
+    call_fixture,
+    encode,
+)
 from integrations.base.fixtures import test_fixture as connection_fixture
 from integrations.base.http import Outgoing
 from integrations.base.inputs import read_input
@@ -159,11 +168,27 @@ class ProviderContract:
         script = self._connection_script(auth, "ok")
         ctx = sample_context(self.provider, script, auth=auth)
         try:
-            prove(self.provider, auth, ctx)
+            result = prove(self.provider, auth, ctx)
         except IntegrationError as error:
             raise AssertionError(f"The connection test for {auth} fails on 'ok': {error.message}") from None
         script.finish()
+        self._tells_account(auth, result.account_id)
         self._hides_secrets(ctx)
+
+    def _tells_account(self, auth: str, told: str) -> None:
+        file = f"integrations/{self.provider.slug}/fixtures/tests/{auth}.json"
+        wanted = account_fixture(self.provider, auth)
+        require(
+            told == wanted,
+            f"{file}: account is {wanted!r}, but the connection test (identity, or Result.account_id) or "
+            f"the scheme's account_of gave {told!r}.",
+        )
+        words = self.provider.scheme(auth).account_by
+        require(
+            bool(told) == bool(words),
+            f"{self.file}: scheme {auth} says account_by={words!r}, but the id of the account is {told!r}. "
+            "Say in words what tells the account from another one, or leave both empty.",
+        )
 
     def check_refused(self, auth: str) -> None:
         """The connection test raises, with advice, on the exchanges under "refused"."""
@@ -216,7 +241,14 @@ class ProviderContract:
         require(action.input is model, f"{self.file}: {action.name} must take {model.__name__}.")
 
     def check_pull(self, pull: Pull) -> None:
-        """The pull reads the rows and the cursor its fixture declares."""
+        """The pull reads the rows and the cursor its fixture declares, and names webhooks that are there."""
+        webhook = self.provider.webhook
+        events = [event.type for event in webhook.events] if webhook else []
+        for name in (*pull.told_by, *pull.gone_by):
+            require(
+                any(fnmatch(event, name) or fnmatch(name, event) for event in events),
+                f"{self.file}: pull {pull.name} names the webhook {name}, which WEBHOOK.events lacks.",
+            )
         fixture = self._fixture("pulls", pull.name)
         script = Script(fixture.exchanges, fixture.file)
         ctx = self._context(fixture, script)

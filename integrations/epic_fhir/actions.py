@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from integrations.base.errors import PermanentError, Rejected
 from integrations.base.provider import Context, Outcome, action, batch_action
 from integrations.base.results import Result
 from integrations.epic_fhir.bundles import BUNDLE, upsert
-from integrations.epic_fhir.client import fhir_json, id_in, post
+from integrations.epic_fhir.client import fhir_json, id_in, post, server_of
 from integrations.epic_fhir.resources import (
     Gender,
     KnownObservation,
@@ -142,5 +142,6 @@ def test_connection(ctx: Context) -> Result:
         error.hint = error.hint or "Check on fhir.epic.com that the app may search patients."
         raise
     software = statement.get("software") or {}
-    label = str(software.get("name") or statement.get("publisher") or "FHIR server")
+    name = str(software.get("name") or statement.get("publisher") or "FHIR server")
+    label = f"{name} at {urlsplit(server_of(ctx.settings)).netloc}"
     return Result(external_id=label, message=f"The connection works; the server speaks FHIR {version}.")

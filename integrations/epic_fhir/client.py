@@ -110,6 +110,12 @@ def token_endpoint(settings: Mapping[str, Any], get: Callable[[str], bytes]) -> 
     return found
 
 
+def server_of(settings: Mapping[str, Any]) -> str:
+    """Return the FHIR base address in one spelling: each organization, and each environment, has its own."""
+    parts = urlsplit(str(settings.get("fhir_base_url") or ""))
+    return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
 def sample_key() -> str:
     """Return a new RSA private key (PEM) for tests and the sandbox."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -121,6 +127,8 @@ def sample_key() -> str:
 BACKEND = TokenAuth(
     key="backend",
     label="SMART Backend Services",
+    account_by="the FHIR base address",
+    account_of=server_of,
     fields=(
         Field(
             "client_id",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -81,6 +82,16 @@ def connection_test(ctx: Context) -> Result:
             raise AuthError(error.message, status=403, hint=hint) from None
         raise
     return Result(message="The endpoint took the test message.")
+
+
+def receiver_of(settings: Mapping[str, Any]) -> str:
+    """Return the host of the address: an endpoint has no account to ask for."""
+    return urlsplit(str(settings.get("url") or "")).netloc.lower()
+
+
+def user_of(settings: Mapping[str, Any]) -> str:
+    """Return who signs in, and where."""
+    return f"{settings.get('username') or ''}@{receiver_of(settings)}"
 
 
 def _deliver(ctx: Context, body: bytes) -> str:

@@ -5,8 +5,10 @@ from integrations.base.fields import Field
 from integrations.base.limits import LimitHeaders, Reset
 from integrations.base.provider import Provider, RateLimit
 from integrations.base.standard_webhooks import new_signing_key
-from integrations.http.client import NamedHeader, classify, connection_test, send
+from integrations.http.client import NamedHeader, classify, connection_test, receiver_of, send, user_of
 from integrations.http.webhooks import WEBHOOK
+
+HOST = "the host of the address"
 
 PROVIDER = Provider(
     slug="http",
@@ -17,10 +19,12 @@ PROVIDER = Provider(
     colour="#0f766e",
     base_urls={"default": "{url}"},
     auth=(
-        AuthScheme(label="Nothing but the signature"),
+        AuthScheme(label="Nothing but the signature", account_by=HOST, account_of=receiver_of),
         HeaderAuth(
             key="bearer",
             label="Bearer token",
+            account_by=HOST,
+            account_of=receiver_of,
             secret="token",  # the field's name
             fields=(
                 Field(
@@ -33,6 +37,8 @@ PROVIDER = Provider(
             ),
         ),
         BasicAuth(
+            account_by=f"{HOST} and the user name",
+            account_of=user_of,
             fields=(
                 Field("username", "User name", help="For HTTP Basic authentication.", example="interchange"),
                 Field(
@@ -45,6 +51,8 @@ PROVIDER = Provider(
             ),
         ),
         NamedHeader(
+            account_by=HOST,
+            account_of=receiver_of,
             fields=(
                 Field(
                     "header_name",

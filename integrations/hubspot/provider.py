@@ -12,6 +12,7 @@ from integrations.hubspot.webhooks import WEBHOOK
 PRIVATE_APP = HeaderAuth(
     key="private_app",
     label="Private app token",
+    account_by="the portal's id",
     secret="access_token",
     fields=(
         Field(
@@ -27,6 +28,7 @@ PRIVATE_APP = HeaderAuth(
 OAUTH = TokenAuth(
     key="oauth2",
     label="OAuth 2.0 (public app)",
+    account_by="the portal's id",
     fields=(
         Field(
             "client_id",

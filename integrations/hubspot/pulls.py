@@ -31,6 +31,7 @@ def pull(kind: str, label: str, modified: str, wanted: str) -> Pull:
         return _then_archived(_search(ctx, kind, names, modified, first, after))
 
     singular = SINGULAR[kind]
+    gone = ("deletion", "privacy_deletion") if kind == "contacts" else ("deletion",)
     return Pull(
         kind,
         label,
@@ -39,7 +40,7 @@ def pull(kind: str, label: str, modified: str, wanted: str) -> Pull:
         deleted="gone",
         modified="updatedAt",
         told_by=(f"hubspot.{singular}.*",),
-        gone_by=(f"hubspot.{singular}.deletion", f"hubspot.{singular}.privacy_deletion"),
+        gone_by=tuple(f"hubspot.{singular}.{what}" for what in gone),
     )
 
 

@@ -94,8 +94,10 @@ WEBHOOK = Webhook(
         WebhookEvent("hubspot.contact.privacy_deletion", "A contact was erased for privacy"),
         WebhookEvent("hubspot.company.creation", "A company was created"),
         WebhookEvent("hubspot.company.property_change", "A property of a company changed"),
+        WebhookEvent("hubspot.company.deletion", "A company was deleted"),
         WebhookEvent("hubspot.deal.creation", "A deal was created"),
         WebhookEvent("hubspot.deal.property_change", "A property of a deal changed"),
+        WebhookEvent("hubspot.deal.deletion", "A deal was deleted"),
     ),
     setup=(
         "In the app's webhook settings paste the address above as target URL, exactly as it stands here, "

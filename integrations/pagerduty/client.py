@@ -26,7 +26,10 @@ def who_am_i(ctx: Context) -> Result:
     if answer.status == 400:
         answer = ctx.http.get("/abilities", host=host(ctx, "default"), check=False)
         if answer.status == 200:
-            return Result(external_id="Account key", message="PagerDuty knows the account's API key.")
+            people = ctx.http.get("/users", params={"limit": 1}, host=host(ctx, "default"), check=False)
+            where = _address(search("users[0].html_url", _json(people)))
+            said = "PagerDuty knows the account's API key."
+            return Result(f"Account {where}" if where else "", message=said, account_id=where)
     try:
         classify(answer)
     except IntegrationError as error:
@@ -35,8 +38,12 @@ def who_am_i(ctx: Context) -> Result:
     said = _json(answer)
     account = search("user.email || user.name", said) or ""
     # A colleague's key is of the same account: its own address tells it from another one.
-    where = urlsplit(str(search("user.html_url", said) or "")).hostname or ""
+    where = _address(search("user.html_url", said))
     return Result(external_id=str(account), message="PagerDuty knows the API key.", account_id=where)
+
+
+def _address(page: Any) -> str:
+    return urlsplit(str(page or "")).hostname or ""
 
 
 def classify(response: Response) -> None:

@@ -33,6 +33,7 @@ PROVIDER = Provider(
     auth=(
         HeaderAuth(
             label="Integration key and API key",
+            account_by="the account's own address",
             secret="api_key",  # the field's name
             template="Token token={secret}",
             fields=(

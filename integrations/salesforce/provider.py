@@ -2,14 +2,16 @@
 
 from integrations.base.auth import TokenAuth, TokenGrant
 from integrations.base.fields import Field
-from integrations.base.provider import ConnectionTest, Provider, RateLimit
+from integrations.base.provider import Provider, RateLimit
 from integrations.salesforce.actions import CONTACT, KEY, upsert_accounts, upsert_contacts, upsert_records
 from integrations.salesforce.client import classify
+from integrations.salesforce.organization import test_connection
 from integrations.salesforce.pulls import pull
 
 CLIENT_CREDENTIALS = TokenAuth(
     key="client_credentials",
     label="Client credentials (External Client App)",
+    account_by="the organization's id",
     fields=(
         Field(
             "client_id",
@@ -81,14 +83,7 @@ PROVIDER = Provider(
         _more("contacts", "Contact"),
         _more("accounts", "Account"),
     ),
-    test=ConnectionTest(
-        path="/limits",
-        ok_body="DailyApiRequests",
-        hints={
-            401: "Salesforce refuses the app. Check key, secret and My Domain, and that the flow is enabled.",
-            403: "Give the app's run-as user the permission “API Enabled”.",
-        },
-    ),
+    test=test_connection,
     actions=(upsert_contacts, upsert_accounts, upsert_records),
     pulls=(
         pull("contacts", "Contacts", "Contact", " ".join(CONTACT.values())),

@@ -7,7 +7,7 @@ from typing import Any
 
 from hub.lib.outbound import Response
 from integrations.base.capabilities import Address, EmailMessage
-from integrations.base.errors import AuthError, PermanentError, Rejected
+from integrations.base.errors import AuthError, IntegrationError, PermanentError, Rejected
 from integrations.base.provider import Context, Outcome
 from integrations.base.responses import classifier
 from integrations.base.results import Result
@@ -15,6 +15,32 @@ from integrations.base.results import Result
 #: Bytes that one request with contacts may have (6 MB), less some room.
 MAX_BYTES = 5_500_000
 _ROW = re.compile(r"contacts?\[(\d+)\]")
+
+_NAME_RIGHT = "user.username.read"
+_TEST_HINTS = {
+    401: "SendGrid refuses the API key. Make a new one under Settings → API Keys.",
+    403: "The API key may not read its own rights. Make a new one with Mail Send.",
+}
+
+
+def who_am_i(ctx: Context) -> Result:
+    """Read the key's rights, which every key may, and whose it is, where these allow it."""
+    try:
+        rights = _answer(ctx.http.get("/v3/scopes")).get("scopes") or []
+    except IntegrationError as error:
+        error.hint = _TEST_HINTS.get(error.status or 0, error.hint)
+        raise
+    user = _answer(ctx.http.get("/v3/user/username", check=False)) if _NAME_RIGHT in rights else {}
+    key = user.get("user_id") or user.get("userId") or ""
+    return Result(str(user.get("username") or ""), message="The connection works.", account_id=str(key))
+
+
+def _answer(response: Response) -> Mapping[str, Any]:
+    try:
+        said = response.json()
+    except ValueError:
+        said = None
+    return said if isinstance(said, Mapping) else {}
 
 
 def message_body(ctx: Context, data: EmailMessage) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from integrations.base.auth import HeaderAuth
 from integrations.base.fields import Field
 from integrations.base.limits import LimitHeaders, Reset
-from integrations.base.provider import ConnectionTest, Provider, RateLimit
+from integrations.base.provider import Provider, RateLimit
 from integrations.sendgrid.actions import (
     erase_contacts,
     send_email,
@@ -11,13 +11,14 @@ from integrations.sendgrid.actions import (
     unsuppress,
     upsert_contacts,
 )
-from integrations.sendgrid.client import classify
+from integrations.sendgrid.client import classify, who_am_i
 from integrations.sendgrid.pulls import pull
 from integrations.sendgrid.webhooks import WEBHOOK
 
 API_KEY = HeaderAuth(
     key="api_key",
     label="API key",
+    account_by="the id of the user, where the key may read it (User Account: Read)",
     fields=(
         Field(
             "api_key",
@@ -89,13 +90,7 @@ PROVIDER = Provider(
         _custom_field("company_field", "Custom field for the company"),
         _custom_field("job_title_field", "Custom field for the job title"),
     ),
-    test=ConnectionTest(
-        path="/v3/scopes",
-        hints={
-            401: "SendGrid refuses the API key. Make a new one under Settings → API Keys.",
-            403: "The API key may not read its own rights. Make a new one with Mail Send.",
-        },
-    ),
+    test=who_am_i,
     actions=(send_email, upsert_contacts, erase_contacts, suppress, unsuppress),
     pulls=(
         pull("bounces", "Bounced addresses", "/v3/suppression/bounces"),
@@ -104,7 +99,10 @@ PROVIDER = Provider(
     rate_limit=RateLimit(50, 1),
     limit_headers=(LimitHeaders("X-RateLimit-Remaining", "X-RateLimit-Reset", Reset.UNIX),),
     classify=classify,
-    undescribed={"/v3/recipients/erasejob": "SendGrid describes erasure in a file of its own."},
+    undescribed={
+        "/v3/recipients/erasejob": "SendGrid describes erasure in a file of its own.",
+        "/v3/user/username": "Described are a user's profile, account, e-mail address and credits.",
+    },
     webhook=WEBHOOK,
     colour="#1a82e2",
 )

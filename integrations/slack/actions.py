@@ -1,7 +1,9 @@
 """What Slack can be asked to do, by an incoming webhook or by a bot token."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -13,6 +15,7 @@ from integrations.slack.client import answer, strange
 
 #: Without a charset Slack adds a warning to each answer.
 JSON = {"Content-Type": "application/json; charset=utf-8"}
+_TEAM = re.compile(r"/services/(T[A-Z0-9]+)/")
 
 
 class MessageUpdate(Input):
@@ -76,7 +79,9 @@ def test_webhook(ctx: Context) -> Result:
     """Post nothing: a live webhook answers that the text is missing, and no message appears."""
     response = ctx.http.post(ctx.secrets["webhook_url"], json={}, headers=JSON, check=False)
     if response.status == 400 and response.text.strip() in ("no_text", "invalid_payload"):
-        return Result(message="The webhook is live.")
+        # …/services/T…/B…/…: only the last part is secret; the first is the workspace, as auth.test has it.
+        team = _TEAM.search(urlsplit(ctx.secrets["webhook_url"]).path)
+        return Result(message="The webhook is live.", account_id=team.group(1) if team else "")
     ctx.http.classify(response)
     raise PermanentError(
         "Slack did not answer as an incoming webhook does.",

@@ -10,6 +10,7 @@ from integrations.slack.webhooks import WEBHOOK
 WEBHOOK_URL = AuthScheme(
     key="webhook",
     label="Incoming webhook (posts into one channel)",
+    account_by="the workspace's id",
     fields=(
         Field(
             "webhook_url",
@@ -25,6 +26,7 @@ WEBHOOK_URL = AuthScheme(
 BOT_TOKEN = HeaderAuth(
     key="bot",
     label="Bot token (posts anywhere, changes messages, finds users)",
+    account_by="the workspace's id",
     secret="bot_token",
     fields=(
         Field(

@@ -105,3 +105,59 @@ def test_only_who_entered_it_answers(client: Client, row: Integration, door: Doo
         other.force_login(make.MembershipFactory(organization=row.organization, role=role).user)
         assert other.post(question(row), {"answer": "switch"}).status_code in (302, 403)
     assert kept(row) == OLD
+
+
+def test_a_credential_that_does_not_tell_its_account_is_asked_about(
+    client: Client, row: Integration, door: Door
+) -> None:
+    assert enter(client, row, door, "", "") == question(row)
+    text = client.get(question(row)).text
+    assert "Interchange cannot tell whether this is Acme" in text
+    assert "not Acme." not in text
+    text = client.post(question(row), {"answer": "switch"}, follow=True).text
+    row.refresh_from_db()
+    assert (row.account_label, row.account_id, kept(row)) == ("", "", NEW)
+    assert "Interchange cannot tell which account this is: the credential does not show" in text
+
+
+def test_an_account_that_was_never_told_is_not_asked_about(
+    client: Client, row: Integration, door: Door
+) -> None:
+    row.forget_account()
+    assert enter(client, row, door, "T2") != question(row)
+    row.refresh_from_db()
+    assert (row.account_id, kept(row)) == ("T2", NEW)
+
+
+def test_the_sandboxs_account_is_forgotten_when_it_is_left(
+    client: Client, row: Integration, door: Door
+) -> None:
+    Integration.objects.update(sandbox=True)
+    assert enter(client, row, door, "", "") != question(row)
+    row.refresh_from_db()
+    assert (row.account_label, row.account_id) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("slug", "auth", "said"),
+    [
+        ("pagerduty", "events", "PagerDuty does not say it for this way to sign in"),
+        ("sendgrid", "api_key", "the credential does not show the id of the user"),
+    ],
+)
+def test_the_page_says_where_no_account_can_be_told(
+    client: Client, membership: Membership, slug: str, auth: str, said: str
+) -> None:
+    row = make.IntegrationFactory(
+        organization=membership.organization, provider_slug=slug, auth_key=auth, test_ok=True
+    )
+    text = client.get(reverse("admin:connections_integration_change", args=[row.pk])).text
+    assert "Interchange cannot tell which account this is" in text
+    assert said in text
+    form = client.get(reverse("admin:connections_integration_edit", args=[row.pk])).text
+    assert "it cannot tell whether what you enter here is of the same one" in form
+
+
+def test_the_form_is_silent_where_the_account_is_known(client: Client, row: Integration) -> None:
+    form = client.get(reverse("admin:connections_integration_edit", args=[row.pk])).text
+    assert "it cannot tell whether" not in form

@@ -126,14 +126,39 @@ def test_an_address_that_was_not_suppressed_is_no_failure(door: Door):
     assert "not on the list" in release.run(context(PROVIDER), release.input(email="a@example.com")).message
 
 
+def identity(number: str) -> str:
+    return f"<R><GetCallerIdentityResult><Account>{number}</Account></GetCallerIdentityResult></R>"
+
+
+STS = "https://sts.eu-central-1.amazonaws.com/"
+
+
 def account(door: Door, **values) -> Result:
+    door.answer("POST", STS, body=identity("111122223333"), headers={"Content-Type": "text/xml"})
     quota = {"Max24HourSend": 200.0, "MaxSendRate": 1.0, "SentLast24Hours": 0.0}
     door.answer("GET", "/v2/email/account", json={"SendingEnabled": True, "SendQuota": quota, **values})
     return prove(PROVIDER, "access_key", context(PROVIDER))
 
 
 def test_the_connection_test_tells_sandbox_and_production_apart(door: Door):
-    assert account(door, ProductionAccessEnabled=False).external_id == "eu-central-1, SES sandbox"
+    assert "SES sandbox" in account(door, ProductionAccessEnabled=False).message
+
+
+def test_the_account_is_the_keys_own(door: Door):
+    seen = account(door, ProductionAccessEnabled=True)
+    assert (seen.external_id, seen.account_id) == (
+        "AWS account 111122223333 in eu-central-1",
+        "111122223333/eu-central-1",
+    )
+    assert "SES sandbox" not in seen.message
+    assert "/eu-central-1/sts/aws4_request" in door.last.header("Authorization")
+
+
+def test_mail_is_sent_where_sts_does_not_answer(door: Door):
+    door.fail("POST", STS)
+    seen = account(door, ProductionAccessEnabled=True)
+    assert (seen.external_id, seen.account_id) == ("", "")
+    assert "The connection works" in seen.message
 
 
 def test_an_account_that_may_not_send_fails_the_test(door: Door):

@@ -19,27 +19,35 @@ from tests.integrations.support import context
 
 KEY, SECRET = "AKIAEXAMPLEEXAMPLE00", "example/example+example/example+example0"
 REGION = "eu-central-1"
+STS = f"https://sts.{REGION}.amazonaws.com/"
 
 
 class Answer:
-    """An empty JSON answer, as botocore reads it."""
+    """An answer, as botocore reads it."""
+
+    def __init__(self, body: bytes):
+        self.body = body
 
     def stream(self):
-        yield b"{}"
+        yield self.body
 
 
 @pytest.fixture
 def official(monkeypatch: pytest.MonkeyPatch):
     """boto3's own client, and what it would send."""
+    return client_of("sesv2", Answer(b"{}"))
+
+
+def client_of(service: str, answer: Answer):
     sent: list = []
     session = boto3.Session(KEY, SECRET, region_name=REGION)
-    client = session.client("sesv2", config=Config(retries={"total_max_attempts": 1}))
+    client = session.client(service, config=Config(retries={"total_max_attempts": 1}))
 
     def keep(request, **_):
         sent.append(request)
-        return AWSResponse(request.url, 200, {"content-type": "application/json"}, Answer())
+        return AWSResponse(request.url, 200, {"content-type": "application/json"}, answer)
 
-    client.meta.events.register("before-send.sesv2", keep)
+    client.meta.events.register(f"before-send.{service}", keep)
     return client, sent
 
 
@@ -55,17 +63,17 @@ def same(ours: Sent, theirs) -> None:
     assert json.loads(ours.body or b"{}") == json.loads(theirs.body or b"{}")
 
 
-def assert_signed(sent: Sent) -> None:
+def assert_signed(sent: Sent, service: str = "ses") -> None:
     """Sign the request as it left, at the time it names: the signature must be the one it carries."""
     given = sent.header("Authorization")
     names = given.partition("SignedHeaders=")[2].partition(",")[0].split(";")
     headers = {name: sent.header(name) for name in names if name != "host"}
     request = AWSRequest(sent.method, sent.url, headers, sent.body)
     request.context["timestamp"] = sent.header("X-Amz-Date")
-    signer = SigV4Auth(Credentials(KEY, SECRET), "ses", REGION)
+    signer = SigV4Auth(Credentials(KEY, SECRET), service, REGION)
     string = signer.string_to_sign(request, signer.canonical_request(request))
     assert given.endswith("Signature=" + signer.signature(string, request))
-    assert f"Credential={KEY}/{sent.header('X-Amz-Date')[:8]}/{REGION}/ses/aws4_request" in given
+    assert f"Credential={KEY}/{sent.header('X-Amz-Date')[:8]}/{REGION}/{service}/aws4_request" in given
 
 
 def test_a_message_is_botos(door: Door, official):
@@ -120,7 +128,15 @@ def test_an_address_in_the_path_is_escaped_as_boto_does(door: Door, official):
 def test_the_account_is_read_as_boto_does(door: Door, official):
     client, sent = official
     door.answer("GET", "/v2/email/account", json={"SendingEnabled": True, "ProductionAccessEnabled": True})
-    PROVIDER.test(context(PROVIDER, session_token=None))
+    body = b"<R><GetCallerIdentityResult><Account>111122223333</Account></GetCallerIdentityResult></R>"
+    door.answer("POST", STS, body=body)
+    assert PROVIDER.test(context(PROVIDER, session_token=None)).account_id == f"111122223333/{REGION}"
+    account, caller = door.requests
     client.get_account()
-    same(door.last, sent[-1])
-    assert_signed(door.last)
+    same(account, sent[-1])
+    assert_signed(account)
+    official_sts, asked = client_of("sts", Answer(body))
+    official_sts.get_caller_identity()
+    assert (caller.method, caller.url) == (asked[-1].method, asked[-1].url)
+    assert caller.body == asked[-1].body.encode()
+    assert_signed(caller, "sts")

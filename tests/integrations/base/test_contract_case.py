@@ -14,8 +14,8 @@ import integrations
 from hub.lib.outbound import Response
 from integrations.base.errors import PermanentError
 from integrations.base.fields import Field
-from integrations.base.provider import Provider, action
-from integrations.base.results import Result
+from integrations.base.provider import ConnectionTest, Provider, Pull, action
+from integrations.base.results import Page, Result
 from integrations.base.scaffold import write_provider
 from integrations.base.testing import ProviderContract
 from integrations.base.webhooks import Incoming, Notice, WebhookEvent
@@ -166,3 +166,36 @@ def test_a_webhook_whose_notices_differ_or_are_not_declared(provider: Provider) 
     said = failures(replace(provider, webhook=replace(provider.webhook, events=events)))
     assert "is not among the declared events" in said["webhook-acme_broken.record.created-read"]
     assert "acme_broken.record.deleted.json is missing" in said["webhook-events-have-fixtures"]
+
+
+def test_an_account_that_is_not_told_as_declared(provider: Provider) -> None:
+    (scheme,) = provider.auth
+    silent = replace(provider, auth=(replace(scheme, account_by=""),))
+    assert "Say in words what tells the account" in failures(silent)["connects-token"]
+    change_fixture(provider, "tests/token.json", lambda held: held.update(account="other"))
+    said = failures(provider)["connects-token"]
+    assert "account is 'other', but the connection test" in said
+    assert "gave 'acct_1'" in said
+
+
+def test_settings_tell_the_account_where_the_api_does_not(provider: Provider) -> None:
+    (scheme,) = provider.auth
+    assert isinstance(provider.test, ConnectionTest)
+    by_region = replace(scheme, account_of=lambda settings: "from the settings")
+    mute = replace(provider, auth=(by_region,), test=replace(provider.test, identity=""))
+    assert "gave 'from the settings'" in failures(mute)["connects-token"]
+    assert failures(replace(provider, auth=(by_region,))) == {}, "what the API says counts for more"
+
+
+def test_a_pull_that_names_a_webhook_which_is_not_there(provider: Provider) -> None:
+    def read(ctx: Any, cursor: Any, since: Any) -> Page:
+        return Page([])
+
+    (provider.folder / "fixtures" / "pulls").mkdir()
+    exchange = {"request": {"method": "GET", "path": "/v1/records"}, "response": {"body": []}}
+    fixture = {"exchanges": [exchange], "result": {"rows": 0}}
+    (provider.folder / "fixtures" / "pulls" / "all.json").write_text(json.dumps(fixture))
+    lost = replace(provider, pulls=(Pull("all", "All", read, told_by=("acme_broken.record.gone",)),))
+    assert "WEBHOOK.events lacks" in failures(lost)["pull-all"]
+    known = replace(provider, pulls=(Pull("all", "All", read, told_by=("acme_broken.record.*",)),))
+    assert "never sent" in failures(known)["pull-all"]

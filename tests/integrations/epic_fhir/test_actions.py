@@ -301,3 +301,12 @@ def test_a_server_that_names_no_safe_token_endpoint_is_refused(answer: bytes):
     with pytest.raises(AuthError) as caught:
         token_endpoint({"fhir_base_url": BASE}, lambda url: answer)
     assert caught.value.hint
+
+
+def test_another_organization_is_told_by_its_base_address_however_it_is_written(door: Door):
+    statement = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"}
+    door.answer("GET", f"{PATH}/metadata", json=statement)
+    door.answer("GET", f"{PATH}/Patient", json={"resourceType": "Bundle", "entry": []})
+    spelled = "https://FHIR.epic.com/interconnect-fhir-oauth/api/FHIR/R4/"
+    seen = prove(PROVIDER, "backend", context(PROVIDER, fhir_base_url=spelled))
+    assert (seen.external_id, seen.account_id) == ("FHIR server at fhir.epic.com", BASE)

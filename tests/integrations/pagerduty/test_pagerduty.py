@@ -27,9 +27,20 @@ def test_the_eu_has_hosts_of_its_own() -> None:
 
 
 def test_an_account_key_is_proved_by_what_it_may_do() -> None:
-    hub = Hub((400, {"error": {"message": "Account-level keys have no user"}}), (200, {"abilities": ["sso"]}))
-    assert prove(PROVIDER, "token", context(hub)).external_id == "Account key"
-    assert [one.url.rsplit("/", 1)[-1] for one in hub.sent] == ["me", "abilities"]
+    nobody, people = (
+        {"error": {"message": "Account-level keys have no user"}},
+        [{"html_url": "https://acme.pagerduty.com/users/P1"}],
+    )
+    hub = Hub((400, nobody), (200, {"abilities": ["sso"]}), (200, {"users": people}))
+    seen = prove(PROVIDER, "token", context(hub))
+    assert (seen.external_id, seen.account_id) == ("Account acme.pagerduty.com", "acme.pagerduty.com")
+    assert [one.url.rsplit("/", 1)[-1] for one in hub.sent] == ["me", "abilities", "users?limit=1"]
+
+
+def test_an_account_key_that_may_see_no_people_does_not_tell_its_account() -> None:
+    hub = Hub((400, {}), (200, {"abilities": ["sso"]}), (403, {"error": {"message": "Access denied"}}))
+    seen = prove(PROVIDER, "token", context(hub))
+    assert (seen.external_id, seen.account_id) == ("", "")
 
 
 def test_an_unknown_integration_key_holds_the_queue() -> None:

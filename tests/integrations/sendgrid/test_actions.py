@@ -5,6 +5,7 @@ import time
 import pytest
 
 from integrations.base.capabilities import Contact, EmailMessage
+from integrations.base.connection_tests import prove
 from integrations.base.errors import AuthError, RateLimited, Rejected
 from integrations.base.results import Result
 from integrations.sendgrid import client
@@ -140,3 +141,16 @@ def test_an_address_that_was_not_suppressed_is_no_failure(door: Door):
     release = PROVIDER.action("sendgrid.unsuppress")
     result = release.run(context(PROVIDER), release.input(email="ada+x@example.com"))
     assert "not on the list" in result.message
+
+
+def test_whose_the_key_is_is_asked_where_it_may_tell(door: Door):
+    door.answer("GET", "/v3/scopes", json={"scopes": ["mail.send", "user.username.read"]})
+    door.answer("GET", "/v3/user/username", json={"username": "acme", "user_id": 7})
+    seen = prove(PROVIDER, "api_key", context(PROVIDER))
+    assert (seen.external_id, seen.account_id) == ("acme", "7")
+
+
+def test_a_key_that_may_only_send_mail_is_not_asked(door: Door):
+    door.answer("GET", "/v3/scopes", json={"scopes": ["mail.send"]})
+    seen = prove(PROVIDER, "api_key", context(PROVIDER))
+    assert (seen.account_id, len(door.requests)) == ("", 1)

@@ -196,3 +196,10 @@ def test_a_webhook_that_is_not_alive_fails_its_test(door: Door, status: int, bod
 def test_what_is_no_credential_of_slack_is_refused_in_the_form(auth: str, values: dict):
     with pytest.raises(FieldErrors):
         clean_all(PROVIDER.scheme(auth).fields, values)
+
+
+def test_a_webhook_and_a_bot_of_one_workspace_are_of_the_same_account(door: Door):
+    door.answer("POST", f"{API}/auth.test", json={"ok": True, "team": "Example", "team_id": "T00000000"})
+    door.answer("POST", HOOK, 400, body="no_text")
+    told = {auth: prove(PROVIDER, auth, context(PROVIDER, auth)).account_id for auth in ("bot", "webhook")}
+    assert told == {"bot": "T00000000", "webhook": "T00000000"}
