@@ -14,7 +14,10 @@ def test_the_official_sdk_holds_what_no_description_covers(provider: Provider, c
     described = description_of(provider) in contract_server.providers
     if not described or provider.undescribed:
         held = ROOT / "tests" / "integrations" / provider.slug / "test_sdk.py"
-        assert held.is_file(), f"{held.relative_to(ROOT)} is missing."
+        assert held.is_file(), (
+            f"{held.relative_to(ROOT)} is missing. No description holds these requests, so it must compare "
+            "them with the provider's official SDK, or with examples that the provider publishes."
+        )
 
 
 def test_at_least_one_provider_is_described(contract_server: Any) -> None:
