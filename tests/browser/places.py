@@ -152,6 +152,7 @@ def strangers() -> dict[str, str]:
         "invitation-gone": reverse("invitation", args=["gone"]),
         "cancelled": reverse("socialaccount_login_cancelled"),
         "sign-in-error": reverse("socialaccount_login_error"),
+        "not-found": "/admin-of-something-else/",
     }
 
 

@@ -154,5 +154,10 @@ def test_a_viewer_cannot_act(sign_in: SignIn, live_server: Any) -> None:
         headers={"X-CSRFToken": token, "Referer": live_server.url},
     )
     assert answer.status == 403
+    page.goto("/admin/connections/integration/connect/")
+    expect(page.get_by_role("heading", name="Your role does not allow this")).to_be_visible()
+    shoot(page, "not-allowed")
+    page.get_by_role("link", name="To the home page").click()
+    expect(page.get_by_role("heading", name="Home")).to_be_visible()
     integration.refresh_from_db()
     assert integration.status == Status.ACTIVE
