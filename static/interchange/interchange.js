@@ -5,17 +5,35 @@ const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const secure = location.protocol === "https:" ? "; secure" : "";
 if (zone) document.cookie = `timezone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax${secure}`;
 
-// Buttons with data-copy put a text into the clipboard.
-document.addEventListener("click", (event) => {
+// Buttons with data-copy put a text into the clipboard. Browsers hide navigator.clipboard where a hub is
+// opened over plain HTTP by another name than localhost; there a selected text is copied as by hand.
+const copied = (text) => {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text).then(() => true, () => false);
+  const area = Object.assign(document.createElement("textarea"), { value: text, ariaLabel: "What is copied" });
+  area.className = "sr-only";
+  (document.querySelector("dialog[open]") || document.body).append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  return Promise.resolve(done);
+};
+document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const text = button.dataset.copy || document.querySelector(button.dataset.copyFrom)?.textContent || "";
-  navigator.clipboard.writeText(text.trim()).then(() => {
-    const label = button.querySelector("[data-label]") || button;
-    const before = label.textContent;
-    label.textContent = "Copied";
-    setTimeout(() => (label.textContent = before), 1500);
-  });
+  const done = await copied(text.trim());
+  button.focus();
+  const label = button.querySelector("[data-label]") || button;
+  button.dataset.words ||= label.textContent;
+  label.textContent = done ? "Copied" : "Select and copy it by hand";
+  setTimeout(() => (label.textContent = button.dataset.words), 1500);
+});
+
+// Whoever signs in again in another tab gets a new token; a form that stayed open here takes it along.
+const freshToken = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1];
+document.addEventListener("submit", (event) => {
+  const field = event.target.elements?.namedItem?.("csrfmiddlewaretoken");
+  if (field && freshToken()) field.value = freshToken();
 });
 
 // Forms with data-confirm ask first.
@@ -101,7 +119,15 @@ const labelCells = (root) =>
       });
     });
   });
-labelCells(document);
+// Unfold names the cells of a narrow list by their model's fields, which begin with a small letter.
+const nameCells = () =>
+  document.querySelectorAll("#result_list [data-label]").forEach((cell) => {
+    cell.dataset.label = cell.dataset.label.replace(/^./, (letter) => letter.toUpperCase());
+  });
+document.addEventListener("DOMContentLoaded", () => {
+  labelCells(document);
+  nameCells();
+});
 document.addEventListener("htmx:afterSettle", () => labelCells(document));
 
 // Back to a form as it was left.

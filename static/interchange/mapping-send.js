@@ -42,7 +42,9 @@ const MappingSend = {
     const answer = await this.post(this.root.dataset.send, body);
     this.sending = false;
     this.part("dialog").close();
-    const told = answer ? await answer.json().catch(() => ({})) : {};
+    this.away = !answer ? "silent" : answer.redirected ? "signed out" : "";
+    if (this.away) return;
+    const told = await answer.json().catch(() => ({}));
     this.sendError = told.live ? "" : told.error || "It could not be sent. Reload the page and try again.";
     if (told.live) htmx.ajax("GET", told.live, { target: this.part("sent"), swap: "innerHTML" });
   },

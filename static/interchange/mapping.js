@@ -43,6 +43,9 @@ function mappingEditor() {
     timer: null,
     changed: false,
     busy: false,
+    saving: false,
+    // Why nothing can be asked or saved now: "signed out", or "silent" where the hub does not answer.
+    away: "",
 
     async init() {
       // Kept, because $root and $refs know nothing any more once the rule that asked is removed.
@@ -208,10 +211,17 @@ function mappingEditor() {
         required: rule.required,
       }));
     },
-    prepare() {
+    // Saving asks for the preview first: who was signed out meanwhile is told so, and loses no rule.
+    async save(form) {
+      if (this.saving) return;
+      this.saving = true;
       clearTimeout(this.timer);
+      await this.run();
+      this.saving = false;
+      if (this.away) return;
       this.part("rules").value = JSON.stringify(this.plain());
       this.changed = false;
+      form.submit();
     },
     later() {
       this.changed = true;
@@ -219,7 +229,7 @@ function mappingEditor() {
       this.timer = setTimeout(() => this.run(), 400);
     },
     post(address, body) {
-      const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
+      const token = freshToken() || document.querySelector("[name=csrfmiddlewaretoken]").value;
       return fetch(address, {
         method: "POST",
         headers: { "Content-Type": "application/json", "X-CSRFToken": token },
@@ -238,7 +248,9 @@ function mappingEditor() {
       // An answer that a later question has overtaken is of no use.
       if (turn !== asked) return;
       this.busy = false;
-      if (!answer?.ok) {
+      this.away = !answer ? "silent" : answer.redirected ? "signed out" : "";
+      if (this.away) return;
+      if (!answer.ok) {
         this.part("result").textContent = "The preview did not work. Reload the page and try again.";
         return;
       }

@@ -120,3 +120,14 @@ def test_a_route_tells_what_it_takes_while_it_is_typed(sign_in: SignIn) -> None:
     expect(told).to_contain_text("of the newest 2 events with a type that fits passes the filter.")
     expect(told.get_by_role("link")).to_have_text(["order.paid order-500"])
     shoot(page, "route-check")
+
+
+def test_on_a_narrow_screen_each_cell_says_its_column(sign_in: SignIn) -> None:
+    membership, item = failed_item()
+    page = sign_in(membership, viewport={"width": 390, "height": 844})
+    page.goto(f"/admin/events/event/{item.source_id}/change/")
+    row = page.get_by_role("row", name="Receipts")
+    shown = row.locator("td").evaluate_all(
+        "cells => cells.map((cell) => getComputedStyle(cell, '::before').content)"
+    )
+    assert shown == ["none", '"Decision: "', '"Why: "']

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from hub.delivery.models import BulkRun
 from tests import factories as make
-from tests.plugins.browser import SignIn, shoot
+from tests.plugins.browser import SignIn, enter, shoot
 
 #: Lets a test say that the tab is hidden, as a browser does for one in the background.
 HIDEABLE = """
@@ -118,3 +118,32 @@ def polls() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("name", "trigger"), polls())
 def test_whatever_asks_again_rests_in_a_hidden_tab(name: str, trigger: str) -> None:
     assert "!document.hidden" in trigger, name
+
+
+def test_a_text_is_copied_also_where_the_browser_gives_no_clipboard(sign_in: SignIn) -> None:
+    page = sign_in()
+    # As for a hub at plain HTTP and another name than localhost.
+    page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.goto("/admin/connections/integration/connect/hubspot/")
+    page.get_by_text("OAuth 2.0 (public app)").click()
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_focused()
+    page.get_by_label("Client ID").fill("")
+    page.get_by_label("Client ID").press("Control+v")
+    expect(page.get_by_label("Client ID")).to_have_value(re.compile("/admin/.*/oauth/callback/$"))
+    expect(page.get_by_role("button", name="Copy", exact=True)).to_be_visible()
+
+
+def test_a_form_that_stayed_open_while_one_signed_in_again_is_taken(sign_in: SignIn) -> None:
+    membership = make.MembershipFactory()
+    integration = make.IntegrationFactory(organization=membership.organization)
+    page = sign_in(membership)
+    page.goto(f"/admin/connections/integration/{integration.pk}/change/")
+    other = page.context.new_page()
+    page.context.clear_cookies(name="sessionid")
+    other.goto("/admin/login/")
+    enter(other, membership)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Its queue waits; nothing is dropped.")).to_be_visible()
+    integration.refresh_from_db()
+    assert integration.status == "paused"

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from django.contrib.sessions.models import Session
 from playwright.sync_api import Locator, Page, expect
 
 from hub.accounts.models import Membership, Role
 from hub.delivery.models import QueueItem, State
 from hub.mapping.models import FieldMapping
 from tests import factories as make
-from tests.plugins.browser import SignIn, shoot
+from tests.plugins.browser import SignIn, enter, shoot
 
 LOOKUP = {"name": "lookup", "table": {"major": "error", "fatal": "critical"}, "otherwise": "keep"}
 RULES = [
@@ -201,7 +202,8 @@ def test_what_changed_is_marked_and_what_is_missing_suggested(sign_in: SignIn) -
     page.get_by_role("button", name="data.tags", exact=True).click()
     expect(rule(page, 4).get_by_label("From the event")).to_have_value("data.tags")
     rule(page, 4).get_by_label("Into the field").fill("component")
-    expect(rule(page, 4).get_by_role("alert")).to_contain_text("component")
+    expect(rule(page, 4).get_by_role("alert")).to_contain_text('(got ["a","b"])')
+    expect(rule(page, 4).get_by_role("alert")).not_to_contain_text("filled by rule")
     shoot(page, "mapping-type-error")
 
 
@@ -237,7 +239,7 @@ def test_versions_are_compared_and_one_is_brought_back(sign_in: SignIn) -> None:
     page.get_by_role("button", name="Remove rule 3").click()
     save(page)
     page.get_by_role("link", name="Versions (2)").click()
-    expect(page.get_by_text("− went: data.tags → join").first).to_be_visible()
+    expect(page.get_by_text("− went: data.tags → Join").first).to_be_visible()
     shoot(page, "mapping-versions")
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Restore version 1").click()
@@ -245,3 +247,33 @@ def test_versions_are_compared_and_one_is_brought_back(sign_in: SignIn) -> None:
     mapping.refresh_from_db()
     assert mapping.rules == RULES
     assert mapping.versions.first().by == membership.user.username
+
+
+def test_rules_outlive_a_session_that_ended(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    page = open_editor(sign_in, membership, mapping)
+    rule(page, 2).get_by_label("Text").fill("Down: {data.server}")
+    expect(page.locator("#preview-result").get_by_text("Down: web-3").first).to_be_visible()
+    Session.objects.all().delete()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("alert").filter(has_text="You are signed out")).to_be_visible()
+    shoot(page, "mapping-signed-out")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="sign in in another tab").click()
+    enter(opened.value, membership)
+    save(page)
+    mapping.refresh_from_db()
+    assert mapping.rules[1]["transforms"] == [{"name": "template", "text": "Down: {data.server}"}]
+
+
+def test_a_hub_that_does_not_answer_takes_no_rule_away(sign_in: SignIn) -> None:
+    membership, mapping = world()
+    page = open_editor(sign_in, membership, mapping)
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Remove rule 3").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("alert").filter(has_text="The hub does not answer")).to_be_visible()
+    page.context.set_offline(False)
+    save(page)
+    mapping.refresh_from_db()
+    assert len(mapping.rules) == 2

@@ -67,17 +67,21 @@ def page(new_page: Callable[..., "Page"]) -> "Page":
 def sign_in(new_page: Callable[..., "Page"]) -> SignIn:
     """Sign a new member (or the given one) in by the form and return the page."""
 
-    def enter(membership: Membership | None = None, *, role: Role = Role.ADMIN, **options: Any) -> "Page":
-        member = membership or make.MembershipFactory(role=role, user__is_staff=False)
+    def signed_in(membership: Membership | None = None, *, role: Role = Role.ADMIN, **options: Any) -> "Page":
         page = new_page(**options)
         page.goto("/admin/login/")
-        page.get_by_label("Username").fill(member.user.username)
-        page.get_by_label("Password").fill("password")
-        page.get_by_role("button", name="Log in").click()
-        page.get_by_role("heading", name="Home").wait_for()
+        enter(page, membership or make.MembershipFactory(role=role, user__is_staff=False))
         return page
 
-    return enter
+    return signed_in
+
+
+def enter(page: "Page", membership: Membership) -> None:
+    """Fill in the sign-in form that ``page`` shows, and wait for the home page."""
+    page.get_by_label("Username").fill(membership.user.username)
+    page.get_by_label("Password").fill("password")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("heading", name="Home").wait_for()
 
 
 def executable() -> str:
