@@ -326,11 +326,10 @@ register_panel(Integration, Panel("webhooks/integration_panel.html", _integratio
 def _endpoints_stay(integration: Integration) -> str:
     """What a switch to another account means for the endpoints."""
     count = integration.webhook_endpoints.count()
-    return (
-        f"Its {count} webhook endpoint(s) are still called by the old account: set them up anew."
-        if count
-        else ""
-    )
+    if not count:
+        return ""
+    which = "webhook endpoint is" if count == 1 else f"{count} webhook endpoints are"
+    return f"Its {which} still called by the old account: set {'it' if count == 1 else 'them'} up anew."
 
 
 register_consequence(_endpoints_stay)

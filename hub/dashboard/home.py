@@ -197,7 +197,8 @@ def _queue_tile(health: list[Health], url: str) -> dict[str, Any]:
     waiting, under_way = sum(entry.queue_depth for entry in health), sum(entry.in_flight for entry in health)
     oldest = min((entry.oldest_due for entry in health if entry.oldest_due), default=None)
     late = oldest is not None and (timezone.now() - oldest).total_seconds() > LATE
-    note = f"oldest due {ago(oldest)}" if oldest and late else f"{under_way:,} under way"
+    idle = f"{under_way:,} under way" if under_way else "nothing is due"
+    note = f"oldest due {ago(oldest)}" if oldest else idle
     return {
         "title": "Waiting",
         "value": f"{waiting:,}",

@@ -222,7 +222,9 @@ def _answer(
 
 def _at_rule(problem: InputProblem) -> str:
     """The sentence without the rule's name, for a place where it stands at the rule itself."""
-    text = re.sub(rf"^Rule {problem.rule}( \(.*?\))?: ", "", problem.message)
+    text = re.sub(
+        rf"^(Rule {problem.rule}( \(.*?\))?|Field \S+ filled by rule {problem.rule}): ", "", problem.message
+    )
     return text[:1].upper() + text[1:]
 
 

@@ -75,7 +75,8 @@ def _problems(error: ValidationError, rules: Sequence[Mapping[str, Any]] | None)
         field = ".".join(str(part) for part in entry["loc"])
         rule = _rule_of(field, rules or ())
         reason = sentence(entry)
-        got = "" if entry["type"] == "missing" else f" (got {shown(entry['input'])})"
+        came = shown(entry["input"])
+        got = "" if entry["type"] == "missing" or came in reason else f" (got {came})"
         by = f" filled by rule {rule}" if rule else ""
         place = f"Field {field}{by}: " if field else ""
         found.append(InputProblem(f"{place}{reason}{got}.", field, rule))

@@ -17,6 +17,8 @@ from hub.delivery.models import QueueItem, State
 
 #: Rows that are counted; more than these are "more than".
 MOST = 200_000
+#: Lengths of a rate limit, in seconds, that have a name.
+_PERIODS = {1: "a second", 60: "a minute", 3_600: "an hour", 86_400: "a day"}
 _COUNTED = "SELECT {name}, COUNT(*) FROM ({rows}) AS found GROUP BY {name}"
 
 
@@ -59,11 +61,12 @@ class Stop:
 
     @property
     def limit(self) -> str:
-        """The limit in words: ``100 a second``, ``60 in 60 seconds``."""
+        """The limit in words: ``100 a second``, ``60 a minute``, ``1 in 10 seconds``."""
         if self.rate is None:
             return "unknown"
         count, period = self.rate
-        return f"{count:,} a second" if period == 1 else f"{count:,} in {period:,} seconds"
+        named = _PERIODS.get(period)
+        return f"{count:,} {named}" if named else f"{count:,} in {period:,} seconds"
 
     @property
     def takes(self) -> str:

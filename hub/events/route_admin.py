@@ -83,6 +83,7 @@ class RouteAdmin(HubAdmin):
     list_select_related = ("integration", "mapping")
     list_filter = ("enabled", IntegrationFilter)
     search_fields = ("name", "type_pattern", "action")
+    search_help_text = "Name, event type or action"
     prepopulated_fields = {"slug": ("name",)}
     inlines = (FallbackInline,)
     actions = ("enable", "disable")
@@ -191,26 +192,26 @@ class RouteAdmin(HubAdmin):
         rows = self.within_role(request, queryset, Role.ADMIN)
         if SURE not in request.POST:
             return ask_before_enabling(self, request, rows)
-        self.message_user(request, f"{rows.order_by().update(enabled=True)} switched on.")
+        self.message_user(request, f"{_routes(rows.order_by().update(enabled=True))} switched on.")
         return None
 
     @action(description="Switch off", permissions=["change"], icon="toggle_off")
     def disable(self, request: HttpRequest, queryset: QuerySet[Route]) -> None:
         """Switch the chosen routes off."""
         count = self.within_role(request, queryset, Role.ADMIN).order_by().update(enabled=False)
-        self.message_user(request, f"{count} switched off.")
+        self.message_user(request, f"{_routes(count)} switched off.")
 
     @display(description="Takes")
     def takes(self, row: Route) -> SafeString:
         condition = format_html("<br>if {}", row.filter) if row.filter else ""
-        return format_html('<span class="ic-mono">{}{}</span>', row.type_pattern, condition)
+        return format_html('<span class="ic-mono ic-pattern">{}{}</span>', row.type_pattern, condition)
 
     @display(description="Goes to")
     def goes_to(self, row: Route) -> SafeString:
         by = f"mapped by {row.mapping.name}" if row.mapping else "the data as it is"
         others = "".join(f", else {fallback.integration}" for fallback in row.fallbacks.all())
         return format_html(
-            '{}: {}{}<br><span class="ic-dim ic-small">{}</span>',
+            '<span>{}: {}{}<br><span class="ic-dim ic-small">{}</span></span>',
             row.integration,
             action_label(row.integration.provider_slug, row.action),
             others,
@@ -225,14 +226,19 @@ class RouteAdmin(HubAdmin):
     def toggle(self, row: Route) -> SafeString:
         if not row.enabled:
             # What it will take is looked at first.
-            link = '{} <a class="ic-button ic-tight" href="{}">Switch on</a>'
+            link = '<span class="ic-nowrap">{} <a class="ic-button ic-tight" href="{}">Switch on</a></span>'
             return format_html(link, self.shown_enabled(row), self.ask_url(row, "toggle"))
         # A button of the list's own form, which brings the token that Django asks for.
         return format_html(
-            '{} <button type="submit" class="ic-button ic-tight" formaction="{}">Switch off</button>',
+            '<span class="ic-nowrap">{} '
+            '<button type="submit" class="ic-button ic-tight" formaction="{}">Switch off</button></span>',
             self.shown_enabled(row),
             self.url("do", row.pk, "toggle"),
         )
+
+
+def _routes(count: int) -> str:
+    return f"{count} route{'' if count == 1 else 's'}"
 
 
 def _typed_impact(organizations: QuerySet[Organization], given: Any) -> Impact | None:
@@ -289,7 +295,8 @@ register_panel(FieldMapping, Panel("events/mapping_panel.html", _mapping_panel))
 def _routes_follow(integration: Integration) -> str:
     """What a switch to another account means for the routes."""
     count = integration.routes.count()
-    return f"Its {count} route(s) send to the new account." if count else ""
+    ending = "s send" if count > 1 else " sends"
+    return f"Its {count} route{ending} to the new account." if count else ""
 
 
 register_consequence(_routes_follow)

@@ -94,7 +94,8 @@ class RouteForm(DestinationForm):
             "ordered",
             "purpose",
         )
-        labels = {"type_pattern": "Event types", "delay": "Delay in seconds"}
+        labels = {"slug": "Short name", "type_pattern": "Event types", "delay": "Delay in seconds"}
+        help_texts = {"slug": "In the API and configuration files."}
 
     def clean_type_pattern(self) -> str:
         """Refuse a pattern that matches nothing."""

@@ -105,7 +105,7 @@ def pattern_problem(pattern: str) -> str:
         return ""
     return (
         "A type pattern has letters, digits, dots, dashes and * for anything: order.paid, order.*, "
-        f"or * alone, several with commas between them; {wrong!r} has not."
+        f"or * alone, several with commas between them; “{wrong}” has not."
     )
 
 

@@ -8,10 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.dateformat import format as format_date
 
 from hub.connections.models import Circuit, Integration, Status
 from hub.delivery.models import IntegrationLog, QueueItem, State
 from hub.events.models import Event
+from hub.lib.html import ago
 
 #: Shown instead of a number when an attempt left none in the log.
 FINISHED = {
@@ -180,8 +182,8 @@ def _attempt(entry: IntegrationLog) -> Step:
 def _standing(item: QueueItem) -> tuple[str, str]:
     """Return where an item stands and the state for its colour."""
     if item.state == State.COMPLETED:
-        known = f" It is {item.external_id} there." if item.external_id else ""
-        return f"{item.integration.name} took it ({item.action}).{known}", "ok"
+        known = f" Its id there is {item.external_id}." if item.external_id else ""
+        return f"{item.integration.name} took it.{known}", "ok"
     if item.state == State.FAILED:
         return item.last_error or "It failed without a reason.", "error"
     if item.state == State.CANCELLED:
@@ -202,15 +204,17 @@ def _why_waiting(item: QueueItem) -> str:
     if integration.circuit == Circuit.OPEN:
         return f"{integration.name} failed too often in a row; the hub waits before it tries again."
     if integration.blocked_until and integration.blocked_until > now:
-        return f"{integration.name} asked to wait until {_clock(integration.blocked_until)}."
+        return f"{integration.name} asked to wait; it goes on {_clock(integration.blocked_until)}."
     if item.due_at > now:
         because = f" The last try failed: {item.last_error}" if item.last_error else ""
-        return f"It is due at {_clock(item.due_at)}.{because}"
+        return f"It is due {_clock(item.due_at)}.{because}"
     return "It is due and waits for a worker."
 
 
 def _clock(moment: datetime) -> str:
-    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z")
+    """Return ``in 5 minutes (14:02:07 CET)``, with the day where it is another."""
+    local, today = timezone.localtime(moment), timezone.localdate()
+    return f"{ago(moment)} ({format_date(local, 'H:i:s T' if local.date() == today else 'j M Y, H:i T')})"
 
 
 def _summary(event: Event, deliveries: list[Delivery]) -> tuple[str, str]:

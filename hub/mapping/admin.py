@@ -92,6 +92,7 @@ class FieldMappingAdmin(HubAdmin):
 
     list_display = ("name", "made_for", "rule_count", "changed")
     search_fields = ("name", "slug", "action")
+    search_help_text = "Name, short name or action"
     list_before_template = "mapping/list_before.html"
 
     def add_view(

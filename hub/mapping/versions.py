@@ -9,10 +9,14 @@ from typing import Any
 
 from django.db import transaction
 
+from hub.mapping.actions import action_label
 from hub.mapping.models import FieldMapping, MappingVersion
+from hub.mapping.transforms import TRANSFORMS
+from hub.mapping.transforms.base import Transform
+from integrations.base.registry import providers
 
 #: Characters of one option that a line shows.
-OPTION_SHOWN = 60
+OPTION_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ def compare(before: Any, after: Any) -> list[Line]:
 
 
 def rule_text(rule: Mapping[str, Any]) -> str:
-    """Return a rule as one line: ``data.email → lower → email (required)``."""
+    """Return a rule as one line: ``data.email → Lower case → email (required)``."""
     steps = [_step(step) for step in rule.get("transforms") or []]
     way = " → ".join(
         [str(rule.get("source") or "(no source)"), *steps, str(rule.get("target") or "(no field)")]
@@ -71,18 +75,50 @@ def restore(version: MappingVersion, user: Any) -> FieldMapping:
 
 
 def _lines(state: Any) -> list[str]:
-    made_for = f"Made for {state.provider_slug or 'any service'}: {state.action or 'any action'}"
+    made_for = f"Made for {_service(state.provider_slug)}: {_action(state.provider_slug, state.action)}"
     rules: Sequence[Any] = state.rules if isinstance(state.rules, list) else []
     return [f"Name: {state.name}", made_for, *(rule_text(rule) for rule in rules if isinstance(rule, dict))]
 
 
+def _service(slug: str) -> str:
+    known = providers().get(slug)
+    return known.name if known else slug or "any service"
+
+
+def _action(slug: str, name: str) -> str:
+    return action_label(slug, name) if name else "any action"
+
+
 def _step(step: Any) -> str:
+    """Return a step as the editor names it: ``Template (text: “Order {data.id}”)``."""
     if not isinstance(step, dict):
         return str(step)
-    options = ", ".join(f"{name}={_shown(value)}" for name, value in step.items() if name != "name")
-    return f"{step.get('name', '')}({options})" if options else str(step.get("name", ""))
+    name = str(step.get("name", ""))
+    kind = TRANSFORMS.get(name)
+    options = "; ".join(
+        f"{_option(kind, option)}: {_shown(value)}" for option, value in step.items() if option != "name"
+    )
+    label = kind.label if kind else name
+    return f"{label} ({options})" if options else label
+
+
+def _option(kind: type[Transform] | None, name: str) -> str:
+    field = kind.model_fields.get(name) if kind else None
+    return (field.title or name if field else name).replace("_", " ").lower()
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = _in_words(value)
     return text if len(text) <= OPTION_SHOWN else text[:OPTION_SHOWN] + "…"
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return f"“{value}”"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} → {inner}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -20,7 +20,7 @@ def _email(value: str) -> str:
     local, at, domain = value.rpartition("@")
     bad = any(character.isspace() or character in '<>,;"' for character in value)
     if not at or not local or bad or "." not in domain.strip(".") or domain.startswith("."):
-        raise ValueError(f"{value!r} is not an e-mail address; it looks like ada@example.com")
+        raise ValueError(f"“{value}” is not an e-mail address; it looks like ada@example.com")
     return value
 
 

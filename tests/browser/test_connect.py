@@ -167,3 +167,17 @@ def test_the_end_of_a_credential_is_entered_and_seen_coming(sign_in: Enter) -> N
     expect(page.get_by_text("Its credential ends in 5 days.")).to_be_visible()
     page.get_by_role("link", name="Renew").click()
     expect(page.get_by_role("heading", name="Billing", level=2)).to_be_visible()
+
+
+def test_a_search_without_a_hit_leads_back_to_all_providers(sign_in: Enter) -> None:
+    page = sign_in()
+    page.goto("/admin/connections/integration/connect/")
+    page.get_by_role("button", name="Payments").click()
+    page.get_by_label("Search providers").fill("fax machine")
+    expect(page.get_by_role("heading", name="No provider fits")).to_be_visible()
+    expect(page.get_by_role("heading", name="Stripe")).to_be_hidden()
+    shoot(page, "gallery-nothing-found")
+    page.get_by_role("button", name="Show all providers").click()
+    expect(page.get_by_role("heading", name="No provider fits")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Slack")).to_be_visible()
+    expect(page.get_by_label("Search providers")).to_be_focused()

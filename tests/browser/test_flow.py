@@ -132,7 +132,7 @@ def test_routes_are_switched_on_together_after_a_look(sign_in: SignIn, membershi
     shoot(page, "routes-enable-question")
     assert not Route.objects.get().enabled
     page.get_by_role("button", name="Switch on").click()
-    expect(page.get_by_text("1 switched on.")).to_be_visible()
+    expect(page.get_by_text("1 route switched on.")).to_be_visible()
     assert Route.objects.get().enabled
 
 

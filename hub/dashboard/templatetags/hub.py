@@ -15,6 +15,7 @@ from hub.connections.lost import affected, loss
 from hub.dashboard.crumbs import trail
 from hub.lib import html
 from hub.lib.curl import curl
+from hub.mapping.actions import action_label
 from integrations.base.provider import Provider
 from integrations.base.registry import get_provider
 
@@ -28,6 +29,7 @@ register.filter("pretty", html.pretty)
 register.filter("pairs", html.pairs)
 register.filter("tone", html.tone_of)
 register.filter("curl", curl)
+register.filter("action_label", action_label)
 
 
 @register.filter

@@ -48,6 +48,13 @@ def test_only_admins_are_offered_to_reconnect(world: World, role: str, shown: bo
     assert ("Reconnect</a>" in text) is shown
 
 
+@pytest.mark.parametrize(("role", "told"), [("operator", False), ("viewer", True)])
+def test_who_may_do_nothing_about_a_problem_is_told_who_may(world: World, role: str, told: bool) -> None:
+    text = text_of(world.client(role))
+    assert ("Retry all (1)" in text) is not told
+    assert ("Operators and admins of the organization can act on it." in text) is told
+
+
 @pytest.mark.parametrize("span", ["1h", "24h", "7d", "30d", "nonsense"])
 def test_every_span_and_the_live_part_render(world: World, span: str) -> None:
     client = world.client("viewer")
@@ -55,6 +62,25 @@ def test_every_span_and_the_live_part_render(world: World, span: str) -> None:
     part = text_of(client, reverse("admin:home_live"), span=span)
     assert part.lstrip().startswith('<div id="live"')
     assert "<html" not in part
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"due_at": timedelta(seconds=-42)}, "oldest due 42 seconds ago"),
+        ({"due_at": timedelta(seconds=-4_000)}, "oldest due 1 hour ago"),
+        ({"due_at": timedelta(hours=1)}, "nothing is due"),
+        ({"due_at": timedelta(hours=-1), "state": State.PROCESSING}, "1 under way"),
+    ],
+)
+def test_the_queue_tile_says_how_old_the_oldest_due_delivery_is(
+    world: World, fields: dict[str, Any], said: str
+) -> None:
+    world.rows["item"].delete()
+    make.QueueItemFactory(
+        integration=world.rows["integration"], **{**fields, "due_at": timezone.now() + fields["due_at"]}
+    )
+    assert said in text_of(world.client("viewer"))
 
 
 def test_a_strip_counts_what_is_not_rolled_up_yet(world: World) -> None:

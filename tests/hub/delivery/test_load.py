@@ -58,6 +58,20 @@ def test_a_held_integration_says_so() -> None:
 
 
 @pytest.mark.parametrize(
+    ("count", "seconds", "said"),
+    [
+        (5, 1, "5 a second"),
+        (60, 60, "60 a minute"),
+        (1_000, 86_400, "1,000 a day"),
+        (1, 10, "1 in 10 seconds"),
+    ],
+)
+def test_a_limit_is_said_as_people_say_it(count: int, seconds: int, said: str) -> None:
+    limited = make.IntegrationFactory(provider_slug="alpha", rate_count=count, rate_seconds=seconds)
+    assert stop(limited, 1).limit == said
+
+
+@pytest.mark.parametrize(
     ("seconds", "words"),
     [
         (0.2, "less than a second"),

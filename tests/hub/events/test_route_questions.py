@@ -48,7 +48,7 @@ def test_routes_are_switched_on_together_after_a_look(client: Client, membership
     assert "about 3 minutes" in asked.text
     assert not Route.objects.filter(enabled=True).exists()
     told = client.post(reverse(LIST), chosen(first, second, _sure="1"), follow=True)
-    assert "2 switched on." in told.text
+    assert "2 routes switched on." in told.text
     assert Route.objects.filter(enabled=True).count() == 2
 
 
@@ -115,3 +115,16 @@ def test_somebody_elses_route_is_not_looked_at(client: Client) -> None:
     route = make.RouteFactory()
     page = reverse("admin:events_route_change", args=[route.pk])
     assert client.post(page, {"enabled": "on", "type_pattern": "*"}).status_code == 404
+
+
+@pytest.mark.parametrize(("enabled", "said"), [(True, "it takes no new events"), (False, "from now on")])
+def test_switching_one_says_what_it_means_either_way(
+    client: Client, membership: Membership, enabled: bool, said: str
+) -> None:
+    route = make.RouteFactory(
+        organization=membership.organization, type_pattern="order.paid", enabled=enabled
+    )
+    text = client.get(reverse("admin:events_route_ask", args=[route.pk, "toggle"])).text
+    assert "Exactly 3 stored events match" in text
+    assert said in text
+    assert ("To send all of these again" in text) is not enabled

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -74,7 +75,7 @@ def test_tells_every_attempt_and_the_end() -> None:
         "Attempt 2 at SES succeeded",
         "Delivered: SES",
     ]
-    assert found.steps[-1].text.endswith("It is m-1 there.")
+    assert found.steps[-1].text.endswith("Its id there is m-1.")
     assert found.state == "ok"
     assert all(step.log_id for step in found.steps if step.kind == "attempt")
 
@@ -94,6 +95,16 @@ def test_says_why_a_delivery_waits(fields: dict[str, Any], said: str) -> None:
     QueueItemFactory(event=event, integration=IntegrationFactory(**fields))
 
     assert said in story(event).deliveries[0].sentence
+
+
+def test_says_when_a_delivery_is_due_in_the_viewers_zone() -> None:
+    event = EventFactory()
+    item = QueueItemFactory(event=event, due_at=timezone.now() + timedelta(seconds=7_230))
+    with timezone.override("Asia/Tokyo"):
+        sentence = story(event).deliveries[0].sentence
+    assert sentence.startswith("It is due in 2 hours (")
+    assert "JST" in sentence
+    assert f"{item.due_at.astimezone(ZoneInfo('Asia/Tokyo')):%H:%M}" in sentence
 
 
 @pytest.mark.parametrize(

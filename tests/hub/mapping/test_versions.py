@@ -54,7 +54,7 @@ def test_a_users_versions_outlive_the_user() -> None:
 def test_a_comparison_shows_what_came_and_what_went() -> None:
     before, after = FieldMapping(name="A", rules=[EMAIL, NAME]), FieldMapping(name="A", rules=[NAME])
     marked = [line for line in compare(before, after) if line.mark]
-    assert marked == [Line("-", "data.email → lower → email (required)")]
+    assert marked == [Line("-", "data.email → Lower case → email (required)")]
     assert [line.mark for line in compare(None, after)] == ["+", "+", "+"]
 
 
@@ -65,7 +65,19 @@ def test_a_comparison_shows_what_came_and_what_went() -> None:
         ({}, "(no source) → (no field)"),
         (
             {"source": "", "transforms": [{"name": "template", "text": "{id}"}], "target": "t"},
-            '(no source) → template(text="{id}") → t',
+            "(no source) → Template (text: “{id}”) → t",
+        ),
+        (
+            {
+                "source": "a",
+                "transforms": [
+                    {"name": "lookup", "table": {"x": "y", "z": 1}, "otherwise": "keep", "ignore_case": True},
+                    {"name": "of_another_hub", "odd": [1, 2]},
+                ],
+                "target": "t",
+            },
+            "a → Lookup table (table: x → y, z → 1; not in the table: “keep”; "
+            "ignore upper and lower case: yes) → of_another_hub (odd: 1, 2) → t",
         ),
     ],
 )

@@ -36,7 +36,7 @@ def test_recipients_come_in_many_forms(to: Any, wanted: list[str]) -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
-        ({"to": "ada"}, "to.0.email", "'ada' is not an e-mail address; it looks like ada@example.com"),
+        ({"to": "ada"}, "to.0.email", "“ada” is not an e-mail address; it looks like ada@example.com"),
         ({"to": []}, "to", "must not be empty"),
         ({"to": None}, "to", "must be a list"),
         ({"text": ""}, "input", "the message is empty: give text, html or template_id"),
