@@ -17,7 +17,7 @@ SIGNED_IN: dict[str, Any] = {
     "refresh_token": "icr_01980f6e2f9a7c319d6e0a1b2c3d4e5f_0_9b74c9897bac770ffc029102a200c5de",
     "user": USER,
     "organizations": [
-        {"slug": "acme", "name": "Acme", "role": "operator", "scopes": ["events:read", "events:write"]}
+        {"slug": "shop", "name": "Shop", "role": "operator", "scopes": ["events:read", "events:write"]}
     ],
 }
 REFRESH = OpenApiExample("A token", {"refresh_token": SIGNED_IN["refresh_token"]}, request_only=True)

@@ -41,7 +41,7 @@ class ConfigOut(Document):
 
 
 CONFIG: dict[str, Any] = {
-    "organization": {"slug": "acme", "name": "Acme"},
+    "organization": {"slug": "shop", "name": "Shop"},
     "integrations": [
         {
             "slug": "crm",

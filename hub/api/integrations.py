@@ -64,7 +64,13 @@ ENTRY: dict[str, Any] = {
     "item": "01980f6e-2f9a-7c31-9d6e-0a1b2c3d4e5f",
     "event": "01980f6e-1111-7c31-9d6e-0a1b2c3d4e5f",
 }
-TESTED = {"ok": True, "message": "The connection works.", "hint": "", "latency_ms": 84, "account": "acme"}
+TESTED = {
+    "ok": True,
+    "message": "The connection works.",
+    "hint": "",
+    "latency_ms": 84,
+    "account": "Example Ltd",
+}
 
 
 class StatusView(HubView):

@@ -36,6 +36,12 @@ from integrations.base.webhooks import Webhook
 
 #: Seconds that the sample 429 asks to wait.
 RETRY_AFTER = 7
+#: What the hub must be told by each of these answers.
+ERRORS: tuple[tuple[int, type[IntegrationError]], ...] = (
+    (401, AuthError),
+    (429, RateLimited),
+    (503, TransientError),
+)
 #: Characters that instructions.md must hold to be of use.
 INSTRUCTIONS = 300
 
@@ -104,13 +110,15 @@ class ProviderContract:
             yield from self._action_cases(action)
         for pull in provider.pulls:
             yield Case(f"pull-{pull.name}", partial(self.check_pull, pull))
+            for status, kind in ERRORS:
+                yield Case(f"pull-{pull.name}-{status}", partial(self.check_pull_error, pull, status, kind))
         if provider.webhook is not None:
             for name, run in webhook_cases(provider):
                 yield Case(f"webhook-{name}", run)
 
     def _action_cases(self, action: Action) -> Iterator[Case]:
         yield Case(f"action-{action.name}", partial(self.check_action, action))
-        for status, kind in ((401, AuthError), (429, RateLimited), (503, TransientError)):
+        for status, kind in ERRORS:
             yield Case(
                 f"action-{action.name}-{status}",
                 partial(self.check_error, action, status, kind),
@@ -221,18 +229,32 @@ class ProviderContract:
     def check_error(self, action: Action, status: int, kind: type[IntegrationError]) -> None:
         """An answer of ``status`` becomes the error ``kind``; Retry-After is honoured."""
         fixture = self._fixture("actions", action.name)
+        self._raises(fixture, lambda ctx: self._run(action, ctx, fixture), status, kind)
+
+    def check_pull_error(self, pull: Pull, status: int, kind: type[IntegrationError]) -> None:
+        """The same of a pull."""
+        fixture = self._fixture("pulls", pull.name)
+        self._raises(fixture, lambda ctx: pull.read(ctx, fixture.input.get("cursor"), None), status, kind)
+
+    def _raises(
+        self,
+        fixture: CallFixture,
+        call: Callable[[Context], Any],
+        status: int,
+        kind: type[IntegrationError],
+    ) -> None:
         raw, media_type = encode({"message": "scripted failure"})
         headers = {"content-type": media_type} | ({"retry-after": str(RETRY_AFTER)} if status == 429 else {})
         ctx = self._context(fixture, lambda outgoing, policy: Response(status, headers, raw, outgoing.url))
         try:
-            self._run(action, ctx, fixture)
+            call(ctx)
         except IntegrationError as error:
-            said = f"{self.file}: {action.name} makes {type(error).__name__} of {status}"
+            said = f"{self.file}: {fixture.name} makes {type(error).__name__} of {status}"
             require(isinstance(error, kind), f"{said}, not {kind.__name__}.")
             if isinstance(error, RateLimited):
                 require(error.retry_after == RETRY_AFTER, f"{said}, but loses Retry-After.")
         else:
-            raise AssertionError(f"{self.file}: {action.name} takes {status} for a success.")
+            raise AssertionError(f"{self.file}: {fixture.name} takes {status} for a success.")
 
     def check_capability(self, action: Action) -> None:
         """A capability's action has its name and takes its input."""

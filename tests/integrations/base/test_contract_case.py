@@ -197,5 +197,6 @@ def test_a_pull_that_names_a_webhook_which_is_not_there(provider: Provider) -> N
     (provider.folder / "fixtures" / "pulls" / "all.json").write_text(json.dumps(fixture))
     lost = replace(provider, pulls=(Pull("all", "All", read, told_by=("acme_broken.record.gone",)),))
     assert "WEBHOOK.events lacks" in failures(lost)["pull-all"]
+    assert "all takes 429 for a success" in failures(lost)["pull-all-429"]
     known = replace(provider, pulls=(Pull("all", "All", read, told_by=("acme_broken.record.*",)),))
     assert "never sent" in failures(known)["pull-all"]

@@ -32,6 +32,7 @@ class Command(BaseCommand):
             self.stdout.write(str(file))
         self.stdout.write(
             f"\nNow fill in provider.py, webhooks.py and instructions.md in {directory / slug}, and put what "
-            "the provider really answers into fixtures/. Then run:\n"
-            f"pytest tests/integrations/test_contract.py -k {slug}"
+            "the provider really answers into fixtures/ (docs/adding-a-provider.md leads through it). Run:\n"
+            f"pytest tests/integrations/test_contract.py -k {slug}\n"
+            "python manage.py providerdocs"
         )
