@@ -23,6 +23,7 @@ from hub.delivery.models import LogKind
 from hub.delivery.quotas import Shares
 from hub.delivery.ratelimit import RateLimiter
 from hub.delivery.settlement import breaker_of
+from hub.delivery.waits import Waits
 from hub.lib.keyring import KeyringError
 from hub.mapping.models import FieldMapping
 
@@ -41,6 +42,8 @@ class Claims:
         self.limiter = limiter
         self.lanes: dict[UUID, Lane] = {}
         self.held: dict[UUID, store.Claimed] = {}
+        self._waits = Waits()
+        self._without_permit: list[Integration] = []
         self._emptied = True
         self._diverted = False
         self._diverted_at: dict[UUID, float] = {}
@@ -89,6 +92,7 @@ class Claims:
         self._look_at = time.monotonic() + LOOK_EVERY
         due = store.due_lanes(now)
         claimed: list[store.Claimed] = []
+        self._without_permit = []
         self._emptied = True
         self._shares = Shares(
             self.limiter, ((lane.integration, len(lane.waiting)) for lane in self.lanes.values())
@@ -103,6 +107,7 @@ class Claims:
             items = self._claim_lane(integration, room[quick], now)
             room[quick] -= len(items)
             claimed += items
+        self._waits.look(self._without_permit)
         if claimed:
             self._load(claimed)
         self._stock = 0 if self._emptied else self.waiting()
@@ -198,6 +203,8 @@ class Claims:
             free, reset = share
         if free <= 0:
             self.look_by(max(0.01, reset - now.timestamp()))
+            if not backlog:
+                self._without_permit.append(integration)
         return free
 
     def _open_lane(self, integration: Integration) -> bool:

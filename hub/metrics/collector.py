@@ -136,6 +136,10 @@ def _counters(health: Sequence[Health], figures: dict[UUID, TotalFigures]) -> It
     attempts = _counter("interchange_delivery_attempts", "Delivery attempts", "outcome")
     failed = _counter("interchange_delivery_items_failed", "Queue items that failed for good")
     waits = _counter("interchange_delivery_rate_waits", "Attempts that the provider answered with its limit")
+    held = _counter(
+        "interchange_delivery_rate_held_seconds",
+        "Seconds in which deliveries were due and the limit in force had no permit, summed over the workers",
+    )
     expiries = _counter("interchange_delivery_lease_expiries", "Deliveries whose worker was gone")
     webhooks = _counter("interchange_webhooks", "Calls to webhook endpoints", "outcome")
     for entry in health:
@@ -145,10 +149,11 @@ def _counters(health: Sequence[Health], figures: dict[UUID, TotalFigures]) -> It
             attempts.add_metric([*labels, outcome], getattr(row, outcome))
         failed.add_metric(labels, row.failed_items)
         waits.add_metric(labels, row.rate_limited)
+        held.add_metric(labels, row.rate_held_ms / 1000)
         expiries.add_metric(labels, row.lost)
         for outcome, column in WEBHOOKS.items():
             webhooks.add_metric([*labels, outcome], getattr(row, column))
-    yield from (attempts, failed, waits, expiries, webhooks)
+    yield from (attempts, failed, waits, held, expiries, webhooks)
 
 
 def _latency(health: Sequence[Health], figures: dict[UUID, TotalFigures]) -> HistogramMetricFamily:

@@ -127,7 +127,12 @@ class OrganizationHours(Counts):
 
 
 class TotalFigures(Figures):
-    """Everything ever counted of one integration: it only grows, as Prometheus wants its counters."""
+    """Everything ever counted of one integration: it only grows, as Prometheus wants its counters.
+
+    ``rate_held_ms``: how long workers had something due and no permit, of all workers together.
+    """
+
+    rate_held_ms = _counter()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["integration"], name="total_once")]

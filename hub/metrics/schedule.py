@@ -5,7 +5,8 @@ from django.utils import timezone
 from hub.connections.signals import credential_expiring
 from hub.delivery.jobs import register_scheduled_job
 from hub.delivery.pruning import prune_rows
-from hub.metrics import hours, mailing, report, rollup
+from hub.delivery.signals import rate_limits_waited
+from hub.metrics import held, hours, mailing, report, rollup
 from hub.metrics.models import HealthReport, HourFigures, MinuteFigures, OrganizationHours
 
 #: Seconds. Often, because what is not rolled up is read row by row from the log.
@@ -23,6 +24,7 @@ def register() -> None:
     register_scheduled_job("health report", HOUR, health_reports)
     register_scheduled_job("prune figures", DAY, prune)
     credential_expiring.connect(mailing.warn_of_expiry, dispatch_uid="expiry-mail")
+    rate_limits_waited.connect(held.add_waits, dispatch_uid="held-by-limits")
 
 
 def health_reports() -> int:

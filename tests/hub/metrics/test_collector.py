@@ -11,6 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from hub.connections.models import Circuit, Integration, Status
 from hub.delivery import beats
 from hub.delivery.models import IntegrationLog, State
+from hub.delivery.signals import rate_limits_waited
+from hub.delivery.waits import Waits
 from hub.events.intake import Draft, accept_events
 from hub.metrics import collector, rollup
 from hub.metrics.models import HourFigures
@@ -77,12 +79,14 @@ def test_counts_attempts_by_outcome_and_how_long_they_took(integration: Integrat
     IntegrationLogFactory(integration=integration, outcome="lease_expired")
     endpoint = WebhookEndpointFactory(integration=integration)
     ReceivedWebhookFactory(endpoint=endpoint, state="refused")
+    rate_limits_waited.send(Waits, waited={integration: 2500})
     rollup.roll_up()
 
     found = samples([integration])
 
     assert found["interchange_delivery_attempts_total", "ok"] == 3
     assert found["interchange_delivery_rate_waits_total", ""] == 1
+    assert found["interchange_delivery_rate_held_seconds_total", ""] == 2.5
     assert found["interchange_delivery_lease_expiries_total", ""] == 1
     assert found["interchange_webhooks_total", "refused"] == 1
     assert found["interchange_delivery_duration_seconds_bucket", "0.02"] == 0
