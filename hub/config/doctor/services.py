@@ -9,6 +9,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from hub.config.doctor.finding import Finding, advice, ok, problem
+from hub.delivery import beats
 
 #: Seconds that a service gets to answer.
 PATIENCE = 3
@@ -39,7 +40,7 @@ def broker() -> Iterator[Finding]:
 def redis() -> Iterator[Finding]:
     """Whether limits are counted for all machines together."""
     url = settings.HUB.redis_url
-    if not url and settings.HUB.broker_url:
+    if not url and (settings.HUB.broker_url or beats.alive().count() > 1):
         yield problem(
             "Redis",
             "HUB_REDIS_URL is not set: each worker counts a provider's limit for itself, "

@@ -208,6 +208,13 @@ class TestServices:
         hub(broker_url="amqp://localhost", redis_url="")
         assert "HUB_REDIS_URL" in sentences(services.redis())
 
+    def test_several_workers_without_a_broker_do_not_count_together_either(self, hub: Change) -> None:
+        hub(broker_url="", redis_url="")
+        beats.Pulse("worker-1", lambda: 0).turn()
+        assert list(services.redis()) == []
+        beats.Pulse("worker-2", lambda: 0).turn()
+        assert worst(services.redis()) == Level.PROBLEM
+
     def test_redis_that_is_away(self, hub: Change) -> None:
         hub(redis_url="redis://127.0.0.1:1/0")
         assert worst(services.redis()) == Level.PROBLEM
