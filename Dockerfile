@@ -32,7 +32,11 @@ USER 10001:10001
 VOLUME /data
 EXPOSE 8000
 # For the web process and the whole hub; compose.yaml and Kubernetes ask the others in their own way.
+# By a name that the hub answers to: a list of allowed hosts need not hold localhost.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s CMD ["python", "-c", \
- "import urllib.request as u; u.urlopen(u.Request('http://127.0.0.1:8000/healthz', headers={'Host': 'localhost'}), timeout=4)"]
+ "import os, urllib.request as u; \
+  host = os.environ.get('HUB_ALLOWED_HOSTS', '').split(',')[0].strip().lstrip('.*') or 'localhost'; \
+  url = 'http://127.0.0.1:' + os.environ.get('PORT', '8000') + '/healthz'; \
+  u.urlopen(u.Request(url, headers={'Host': host}), timeout=4)"]
 # By itself the whole hub on SQLite; compose.yaml runs the processes apart.
 CMD ["python", "-m", "hub.supervisor"]

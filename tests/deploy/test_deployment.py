@@ -1,9 +1,15 @@
 """Dockerfile, compose.yaml and the Kubernetes example name only what there is."""
 
 import importlib.util
+import json
 import re
 import shlex
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +17,7 @@ import pytest
 import yaml
 from celery.bin.celery import celery
 from django.core.management import get_commands
+from django.http.request import validate_host
 from django.urls import resolve
 from granian.cli import cli as granian
 
@@ -61,6 +68,25 @@ def commands() -> Iterator[Any]:
         yield pytest.param(shlex.split(re.sub(r"\$\{[^}]*\}", "1", service["command"])), id=f"compose-{name}")
     for name, pod in pods().items():
         yield pytest.param(pod["containers"][0]["command"], id=f"kubernetes-{name}")
+
+
+@contextmanager
+def answering(hosts: list[str]) -> Iterator[int]:
+    """A server that answers ``/healthz`` to these hosts, as Django does; yield its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            well = self.path == "/healthz" and validate_host(self.headers["Host"].partition(":")[0], hosts)
+            self.send_response(200 if well else 400)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Keep quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
 
 
 def options_of(command: Any) -> set[str]:
@@ -161,6 +187,22 @@ class TestDockerfile:
         for source in [each for sources in copied for each in sources]:
             assert (ROOT / source).exists()
             assert source in let_in
+
+    @pytest.mark.parametrize("allowed", [None, "hub.example.com,other.example.com", ".example.com", "*"])
+    def test_the_health_check_asks_by_a_name_that_the_hub_answers_to(self, allowed: str | None) -> None:
+        with answering(allowed.split(",") if allowed else ["localhost"]) as port:
+            assert self.health(port, allowed) == 0
+        with answering([]) as port:
+            assert self.health(port, allowed) != 0
+
+    def health(self, port: int, allowed: str | None) -> int:
+        """Run the command as a container with such settings would; return its exit code."""
+        line = next(line for line in self.lines if line.startswith("HEALTHCHECK "))
+        program, *rest = json.loads(line[line.index("[") :])
+        assert program == "python"
+        env = {"PORT": str(port)} | ({"HUB_ALLOWED_HOSTS": allowed} if allowed else {})
+        done = subprocess.run([sys.executable, *rest], env=env, capture_output=True, timeout=60)
+        return done.returncode
 
     def test_base_images_are_plain_names(self) -> None:
         images = [line.partition("=")[2] for line in self.lines if line.startswith("ARG PYTHON_IMAGE")]
