@@ -210,6 +210,7 @@ class LimitsForm(forms.ModelForm):
             "breaker_cooldown",
             "allowed_hosts",
         )
+        help_texts = {"max_in_flight": "In each worker process; the rate above holds over all of them."}
         labels = {
             "rate_count": "Requests",
             "rate_seconds": "Per seconds",
