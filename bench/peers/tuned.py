@@ -1,5 +1,6 @@
 """How the Celery peers are set up, the same for all of them."""
 
+import gc
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -22,6 +23,8 @@ def make_app(name: str, **more: Any) -> Celery:
 
     Without Celery's Django fix-up, which would close the database connection around each task.
     """
+    # As the hub's workers do: nobody looks for garbage among what is loaded.
+    gc.freeze()
     app = Celery(name, broker=BROKER, set_as_current=False, fixups=())
     app.conf.update(
         task_ignore_result=True,

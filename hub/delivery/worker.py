@@ -18,6 +18,7 @@ from hub.delivery.dispatch import Dispatcher
 from hub.delivery.jobs import Job, worker_jobs
 from hub.delivery.ratelimit import make_limiter
 from hub.delivery.wake import DELIVERIES, JOBS, Listener
+from hub.lib.garbage import keep_loaded
 from hub.lib.logs import process_facts
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin; returns at once."""
+        keep_loaded()
         for thread in self._threads:
             thread.start()
 
