@@ -19,6 +19,8 @@ LAST_JOB = 10.0
 class Command(BaseCommand):
     """Runs one worker process of a hub without a broker."""
 
+    #: They load every page of the hub, which takes a second and memory; 'prepare' and 'migrate' run them.
+    requires_system_checks = []
     help = "Deliver what is due until SIGTERM or Ctrl-C; deliveries under way are finished or given back."
 
     def add_arguments(self, parser: CommandParser) -> None:
