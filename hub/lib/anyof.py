@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import orjson
 import psycopg
@@ -17,7 +18,7 @@ _EACH = """
 """
 
 
-def select_any(query: str, values: Sequence[str | int], *params: Any) -> list[tuple[Any, ...]]:
+def select_any(query: str, values: Sequence[str | int | UUID], *params: Any) -> list[tuple[Any, ...]]:
     """Return the rows of ``query``, whose first placeholder, ``{any}``, stands for any of ``values``.
 
     ``params`` are those after it, as the database takes them. JSON comes as text, times as the database

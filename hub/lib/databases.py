@@ -18,6 +18,8 @@ _POSTGRESQL: dict[str, Any] = {
 }
 #: The hub's questions are short: compiling one took up to ten times as long as answering it.
 _SESSION = "-c jit=off"
+#: What is written again and again (``hub.lib.insert``, settling) is planned once, after so many times.
+_PREPARE_AFTER = 5
 _READ_ONLY = "-c default_transaction_read_only=on"
 
 
@@ -42,11 +44,15 @@ def replica(address: dict[str, Any]) -> dict[str, Any]:
     return {**settings, "TEST": {"MIRROR": "default"}}
 
 
-def _session(address: dict[str, Any]) -> dict[str, str]:
+def _session(address: dict[str, Any]) -> dict[str, Any]:
     """Return what a session begins with: the hub's, then the URL's own, of which the later one holds.
 
-    PgBouncer in front, which refuses what it does not know, is told by the mark that it needs anyway.
+    PgBouncer in front, which refuses what it does not know and gives each transaction another session, is
+    told by the mark that it needs anyway.
     """
     if address.get("DISABLE_SERVER_SIDE_CURSORS"):
         return {}
-    return {"options": f"{_SESSION} {address.get('OPTIONS', {}).get('options', '')}".strip()}
+    return {
+        "options": f"{_SESSION} {address.get('OPTIONS', {}).get('options', '')}".strip(),
+        "prepare_threshold": _PREPARE_AFTER,
+    }

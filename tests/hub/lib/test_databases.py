@@ -42,6 +42,11 @@ def test_pgbouncer_is_asked_for_nothing_that_it_does_not_know() -> None:
     assert own["options"] == "-c jit=on"
 
 
+def test_statements_are_prepared_unless_sessions_change_hands() -> None:
+    assert options(URL)["prepare_threshold"] > 0
+    assert "prepare_threshold" not in options(f"{URL}?DISABLE_SERVER_SIDE_CURSORS=true")
+
+
 def test_a_replica_is_read_with_the_same_session_and_never_written() -> None:
     found = replica(environ.Env.db_url_config(URL))["OPTIONS"]["options"]
     assert "-c jit=off" in found
