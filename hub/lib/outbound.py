@@ -189,8 +189,10 @@ def _request(method: str, target: _Target, headers: Mapping[str, str], body: byt
     lines = [f"{method} {target.path} HTTP/1.1", f"Host: {target.netloc}"]
     given = set()
     for name, value in headers.items():
-        _check_header(name, value, target)
-        low = name.lower()
+        low = _checked_name(name)
+        _check_value(name, value)
+        if low == "host" and value.lower() not in (target.netloc, target.host):
+            raise BadRequest("The Host header names another host than the URL; nothing was sent.")
         if low not in _OWN_HEADERS:
             lines.append(f"{name}: {value}")
             given.add(low)
@@ -200,19 +202,23 @@ def _request(method: str, target: _Target, headers: Mapping[str, str], body: byt
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (body or b"")
 
 
-def _check_header(name: str, value: str, target: _Target) -> None:
+@lru_cache(maxsize=1024)
+def _checked_name(name: str) -> str:
+    """Return a header's name in lower case; raise BadRequest where it may not be set."""
     if not _HEADER_NAME.fullmatch(name):
         raise BadRequest("A header's name holds characters that may not stand there; nothing was sent.")
+    if name.lower() == "transfer-encoding":
+        raise BadRequest("The header Transfer-Encoding may not be set; nothing was sent.")
+    return name.lower()
+
+
+def _check_value(name: str, value: str) -> None:
     if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
         raise BadRequest(
             f"The header {name} holds a line break or a character that may not stand in a header; "
             "nothing was sent.",
             hint="Look for a line break pasted with a key, or for letters outside Latin-1.",
         )
-    if name.lower() == "host" and value.lower() not in (target.netloc, target.host):
-        raise BadRequest("The Host header names another host than the URL; nothing was sent.")
-    if name.lower() == "transfer-encoding":
-        raise BadRequest("The header Transfer-Encoding may not be set; nothing was sent.")
 
 
 def _translated(error: Exception, host: str, policy: Policy, deadline: float) -> OutboundError:

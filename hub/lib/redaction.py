@@ -50,6 +50,7 @@ _JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.){1,80})"(\s*:\s*)("(?:[^"\\]|\\.)*(?:"
 _JSON_NAME = re.compile(r'"([^"]*)"\s*:')
 _XML_PAIR = re.compile(r"<([\w:.-]{1,80})((?:\s[^<>]*)?)>([^<>]+)(?=<|$)")
 _PART_PAIR = re.compile(r'(name="([^"]{1,80})"[^\n]*\r?\n(?:[^\n]+\r?\n)*\r?\n)(.*?)(?=\r?\n--|$)', re.DOTALL)
+_USER = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/@]*@", re.IGNORECASE)
 _TEXTUAL = re.compile(r"json|xml|text|html|javascript|urlencoded|graphql|yaml|csv|multipart", re.IGNORECASE)
 
 
@@ -86,7 +87,8 @@ class Redactor:
         text = self.text(value)
         front, question, rest = text.partition("?")
         query, sharp, fragment = rest.partition("#")
-        front = re.sub(r"^([a-z][a-z0-9+.-]*://)[^/@]*@", rf"\1{MASK}@", front, flags=re.IGNORECASE)
+        if "@" in front:
+            front = _USER.sub(rf"\1{MASK}@", front)
         return front + question + _masked_pairs(query) + sharp + _masked_pairs(fragment)
 
     def headers(self, values: Mapping[str, str]) -> dict[str, str]:
@@ -299,7 +301,7 @@ def _hidden_in_json(name: str) -> bool:
 
 def _masked_pairs(query: str) -> str:
     """Mask secret values of ``a=b&c=d``."""
-    if not _is_suspicious(query):
+    if not query or not _is_suspicious(query):
         return query
     parts = []
     for pair in query.split("&"):

@@ -25,7 +25,7 @@ CHUNK = 64 * 1024
 #: The most that status line and headers may take, in bytes.
 LARGEST_HEAD = 64 * 1024
 #: Connections kept open per host: at least as many as a worker has threads.
-IDLE_PER_HOST = 96
+IDLE_PER_HOST = 128
 #: Hosts whose connections are kept.
 HOSTS = 256
 
@@ -170,10 +170,11 @@ class Answer:
 class Connection:
     """An open socket to a host."""
 
-    __slots__ = ("_poll", "_socket")
+    __slots__ = ("_poll", "_socket", "_timeout")
 
     def __init__(self, sock: socket.socket):
         self._socket = sock
+        self._timeout = sock.gettimeout()
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
@@ -184,7 +185,7 @@ class Connection:
     def exchange(self, request: bytes, limits: Limits, *, bodiless: bool) -> Answer:
         """Send a request and return its answer; raise OSError, Lost, NotHTTP or TooLarge."""
         sock, answer = self._socket, Answer(limits.size, bodiless)
-        sock.settimeout(limits.remaining())
+        self._wait_for(limits.remaining())
         # A refusal may have come before the body was read; what follows tells.
         with suppress(BrokenPipeError, ConnectionResetError):
             sock.sendall(request)
@@ -199,8 +200,14 @@ class Connection:
             if head > LARGEST_HEAD + CHUNK:
                 raise NotHTTP("headers without end")
             if not answer.done:
-                sock.settimeout(limits.remaining())
+                self._wait_for(limits.remaining())
         return answer
+
+    def _wait_for(self, seconds: float) -> None:
+        """Let reads and writes take so long; mostly they may already, and to say so is a system call."""
+        if seconds != self._timeout:
+            self._socket.settimeout(seconds)
+            self._timeout = seconds
 
     def close(self) -> None:
         """Close the socket."""

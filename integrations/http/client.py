@@ -57,11 +57,10 @@ class OutgoingMessage(BaseModel):
 
     def body(self, ctx: Context) -> bytes:
         """Return the JSON that is signed and sent."""
-        given: Mapping[str, Any] = self.model_dump(mode="json", exclude_unset=True)
-        if self.type and set(given) <= ENVELOPE:
-            moment = self.timestamp or given.get("time") or ctx.now.isoformat()
-            given = {"type": self.type, "timestamp": moment, "data": self.data}
-        return compact(given)
+        if self.type and self.model_fields_set <= ENVELOPE:
+            moment = self.timestamp or (self.model_extra or {}).get("time") or ctx.now.isoformat()
+            return compact({"type": self.type, "timestamp": moment, "data": self.data})
+        return compact(self.model_dump(mode="json", exclude_unset=True))
 
 
 @action("http.send", "Send a message", OutgoingMessage, whole_event=True)

@@ -1,5 +1,6 @@
 """Identifiers that sort by time."""
 
+import os
 import time
 from datetime import UTC, datetime
 
@@ -22,3 +23,15 @@ def test_a_bound_lies_before_what_is_made_from_then_on():
     before = datetime.now(UTC)
     time.sleep(0.002)
     assert first_at(before) < uuid7() < first_at(datetime(2100, 1, 1, tzinfo=UTC))
+
+
+def test_a_forked_process_makes_ids_of_its_own():
+    uuid7()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writing, uuid7().bytes)
+        os._exit(0)
+    os.waitpid(child, 0)
+    # The last 62 bits are nothing but random.
+    assert os.read(reading, 16)[8:] != uuid7().bytes[8:]
