@@ -77,7 +77,7 @@ HUB = HubSettings(
     broker_url=env.str("HUB_BROKER_URL", default=""),
     redis_url=env.str("HUB_REDIS_URL", default=""),
     sandbox_url=env.str("HUB_SANDBOX_URL", default="http://127.0.0.1:8009").rstrip("/"),
-    worker_threads=env.int("HUB_WORKER_THREADS", default=96),
+    worker_threads=env.int("HUB_WORKER_THREADS", default=128),
     claim_size=env.int("HUB_CLAIM_SIZE", default=100),
     lease_seconds=env.int("HUB_LEASE_SECONDS", default=90),
     retention_days=env.int("HUB_RETENTION_DAYS", default=90),
