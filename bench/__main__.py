@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
@@ -141,10 +141,10 @@ class Run:
         if self.size.more_peers and wants(*MORE_PEERS):
             self._let_more_peers()
         if web:
-            self._take_in(hub, web.port, "")
+            self._take_in(hub, web.port, "", web.cpu)
             web.stop()
         if yardstick:
-            self._load(hub, yardstick.port, YARDSTICK, "event")
+            self._load(hub, yardstick.port, YARDSTICK, "event", yardstick.cpu)
             yardstick.stop()
         if embedded:
             self._embedded()
@@ -172,16 +172,19 @@ class Run:
             self.report.part(SLOW_PROCRASTINATE, lambda: other.run("slow", count, "slow"))
             other.stop()
 
-    def _take_in(self, hub: Hub, port: int, prefix: str) -> None:
+    def _take_in(self, hub: Hub, port: int, prefix: str, cpu: Callable[[], float]) -> None:
         """One event at a time; where all is asked for, batches and signed webhooks too."""
-        self._load(hub, port, f"{prefix}{INGEST}", "event")
+        self._load(hub, port, f"{prefix}{INGEST}", "event", cpu)
         if self.size.whole:
-            self._load(hub, port, f"{prefix}{BATCHES}", "batch")
-            self._load(hub, port, f"{prefix}{WEBHOOKS}", "webhook", hub.access.get("webhook", ""))
+            self._load(hub, port, f"{prefix}{BATCHES}", "batch", cpu)
+            self._load(hub, port, f"{prefix}{WEBHOOKS}", "webhook", cpu)
 
-    def _load(self, hub: Hub, port: int, name: str, kind: str, path: str = "/api/events") -> None:
+    def _load(self, hub: Hub, port: int, name: str, kind: str, cpu: Callable[[], float]) -> None:
+        path = hub.access["webhook"] if kind == "webhook" else "/api/events"
         seconds = self.size.load_seconds
-        self.report.part(name, lambda: ingest.load(self.crew, hub, port, kind, path=path, seconds=seconds))
+        self.report.part(
+            name, lambda: ingest.load(self.crew, hub, port, kind, path=path, seconds=seconds, cpu=cpu)
+        )
 
     def _embedded(self) -> None:
         """What 'make run' starts, over SQLite; in a quick run its worker alone."""
@@ -194,7 +197,7 @@ class Run:
                 f"embedded gentle {rate}/s",
                 lambda rate=rate: runs.gentle(hub, sink, rate, size.gentle_seconds),
             )
-        self._take_in(hub, self.embedded.port, "embedded ")
+        self._take_in(hub, self.embedded.port, "embedded ", hub.cpu)
         part("embedded memory", self.embedded.memory)
 
 

@@ -16,6 +16,8 @@ def environment(home: Path, **extra: str) -> dict[str, str]:
     """Return the environment of a hub's process; ``extra`` wins."""
     home.mkdir(parents=True, exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "DJANGO_"))}
+    # A dozen interpreters start: where none may keep what it compiled, they take longer than the deliveries.
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
     own = {
         "DJANGO_SETTINGS_MODULE": "hub.settings",
         "HUB_HOME": str(home),

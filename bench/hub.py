@@ -94,9 +94,9 @@ class Hub:
             until(lambda worker=worker: worker.check() or threads(worker.pids[0]) >= 3, worker.name, START)
 
     def stop_workers(self) -> None:
-        """End the workers."""
+        """End the workers. They hold nothing, for all is paused: nobody waits for their farewell."""
         while self.workers:
-            self.workers.pop().stop()
+            self.workers.pop().stop(patience=0.2)
 
     def warm_up(self, name: str, count: int = 300) -> None:
         """Deliver a few, so that pools are open and code is loaded, as in a hub that has run for a while."""

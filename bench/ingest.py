@@ -3,17 +3,18 @@
 import contextlib
 import http.client
 import json
+from collections.abc import Callable
 from typing import Any
 
 from bench.figures import tidy
 from bench.hub import START, Hub, free_port
 from bench.load import BATCH
-from bench.processes import Crew, until
+from bench.processes import Crew, cpu_seconds, until
 
 #: As many as the specification of the runs says.
 CONNECTIONS = 16
 #: Web processes and threads of each, over PostgreSQL; 'make run' has its own.
-WORKERS, THREADS = 2, 4
+WORKERS, THREADS = 2, 16
 HUB = ("hub.wsgi:application", "hub.settings")
 YARDSTICK = ("bench.yardstick.wsgi:application", "bench.yardstick.settings")
 
@@ -36,6 +37,10 @@ class Web:
         """Wait until it answers."""
         until(lambda: self._server.check() or answers(self.port), "the web server", START)
 
+    def cpu(self) -> float:
+        """Processor seconds that it has used."""
+        return cpu_seconds(self._server.pids)
+
     def stop(self) -> None:
         """End it."""
         self._server.stop()
@@ -54,9 +59,19 @@ def answers(port: int) -> bool:
 
 
 def load(
-    crew: Crew, hub: Hub, port: int, kind: str, *, path: str = "/api/events", seconds: float
+    crew: Crew,
+    hub: Hub,
+    port: int,
+    kind: str,
+    *,
+    path: str = "/api/events",
+    seconds: float,
+    cpu: Callable[[], float],
 ) -> dict[str, Any]:
-    """Send requests of a kind for a while; a batch counts as its events."""
+    """Send requests of a kind for a while; a batch counts as its events.
+
+    ``cpu``: processor seconds that the server has used.
+    """
     hub.do("clear")
     options = {
         "port": port,
@@ -67,6 +82,7 @@ def load(
         "key": hub.access["key"],
         "secret": hub.access["secret"],
     }
+    before = cpu()
     running = crew.start("load", "bench.load", json.dumps(options), env=hub.env, talks=True)
     said = running.stdout.read()
     running.stop()
@@ -79,4 +95,7 @@ def load(
         raise RuntimeError(f"Not every request was accepted: {told['statuses']}")
     # What was answered is there: nothing was accepted that is not kept.
     told["kept"] = hub.do("counted")
+    events = told["kept"]["receivedwebhook" if kind == "webhook" else "event"]
+    # Of all that came, also before and after the time that counts.
+    told["server_cpu_us_each"] = tidy((cpu() - before) / max(1, events) * 1e6, 0)
     return told

@@ -9,7 +9,7 @@ from bench.peers.tuned import WAITING_WORKER, WORKER
 from bench.processes import Crew, Running, cpu_seconds, memory_mib, until
 
 #: Messages with which a peer's processes warm up.
-WARM = 200
+WARM = 60
 MODULES = {
     "task": ("bench.within", "celery", "-A", "bench.peers.task_per_delivery"),
     "bare": ("celery", "-A", "bench.peers.bare_celery"),
@@ -107,7 +107,8 @@ class CeleryPeer:
             told = self._watch(count, seconds)
             used = cpu_seconds(worker.pids) - before
         finally:
-            worker.stop(patience=3)
+            # It has nothing left to do, or has taken too long: nobody waits for its farewell.
+            worker.stop(patience=0.2)
         took, done = told["ended"] - started, told["completed"]
         return {
             "per_s": tidy(done / took, 0),
