@@ -19,6 +19,7 @@ from hub.dashboard.mapping_preview import read_envelope
 from hub.delivery.models import IntegrationLog, QueueItem, State
 from hub.events.drafts import IntakeError
 from hub.events.single import send_one
+from hub.mapping.engine import same_rules
 from hub.mapping.models import FieldMapping
 from integrations.base.fields import FieldErrors
 from integrations.base.samples import sample_values
@@ -80,7 +81,7 @@ def _mapping(request: HttpRequest, asked: dict[str, Any]) -> FieldMapping:
     mapping = FieldMapping.objects.filter(organization__in=mine, pk=key).first() if key.isdecimal() else None
     if mapping is None:
         raise Unsendable("Save the mapping first; only operators and admins may send.")
-    if mapping.rules != asked.get("rules"):
+    if not same_rules(mapping.rules, asked.get("rules")):
         raise Unsendable("Save the mapping first: what is sent is made by the saved rules.")
     return mapping
 

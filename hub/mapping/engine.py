@@ -225,3 +225,34 @@ def _compile_transforms(declared: Any, wrong: Any) -> tuple[Transform, ...]:
         except ValueError as error:
             wrong(f"a valid transform ({error})")
     return tuple(made)
+
+
+def same_rules(one: Any, other: Any) -> bool:
+    """Whether both do the same: what an option is by default may stand there or be left out."""
+    return _in_full(one) == _in_full(other)
+
+
+def _in_full(rules: Any) -> Any:
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        return rules
+    return [
+        (
+            str(rule.get("source") or "").strip(),
+            str(rule.get("target") or "").strip(),
+            bool(rule.get("required")),
+            _steps_in_full(rule.get("transforms") or []),
+        )
+        for rule in rules
+    ]
+
+
+def _steps_in_full(steps: Any) -> Any:
+    return [_step_in_full(step) for step in steps] if isinstance(steps, list) else steps
+
+
+def _step_in_full(step: Any) -> Any:
+    try:
+        made = make_transform(step)
+    except ValueError:
+        return step
+    return {"name": made.name, **made.model_dump()}

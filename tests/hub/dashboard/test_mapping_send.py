@@ -157,3 +157,14 @@ def test_nothing_of_strangers_is_sent_or_shown() -> None:
     text = client.get(reverse("admin:mapping_sent"), {"item": item.pk}).text
     assert "not there any more" in text
     assert "stranger" not in text
+
+
+def test_rules_that_leave_defaults_out_are_the_saved_ones(door: Door) -> None:
+    world = World()
+    short = {"source": "data.text", "target": "text", "transforms": [{"name": "truncate", "length": 9}]}
+    FieldMapping.objects.update(rules=[short])
+    # As the editor sends them.
+    full = {**short, "transforms": [{"name": "truncate", "length": 9, "ending": ""}], "required": False}
+    assert world.send(rules=[full]).status_code == 200
+    other = {**short, "transforms": [{"name": "truncate", "length": 8}]}
+    assert "Save the mapping first" in world.send(rules=[other]).json()["error"]
