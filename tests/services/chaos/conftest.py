@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.services.chaos.machines import own_rabbitmq
 from tests.services.chaos.report import LINES
 from tests.services.chaos.stack import Stack, scaled_out
 
@@ -25,6 +26,13 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 def over_redis() -> Iterator[Stack]:
     """A scaled-out hub with Redis as its broker: one for the whole suite, it must survive it."""
     with scaled_out() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def over_rabbitmq() -> Iterator[Stack]:
+    """Another one with a RabbitMQ as its broker."""
+    with own_rabbitmq() as rabbitmq, scaled_out(rabbitmq) as running:
         yield running
 
 

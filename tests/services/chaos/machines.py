@@ -1,4 +1,4 @@
-"""Services of the chaos suite's own, so that it may kill them: PostgreSQL and Redis in a folder of /tmp."""
+"""Services of the chaos suite's own, which it may kill: PostgreSQL, Redis, RabbitMQ, in folders of /tmp."""
 
 import contextlib
 import os
@@ -165,6 +165,48 @@ def own_redis() -> Iterator[Service]:
             yield redis
         finally:
             redis.end()
+
+
+class Broker(Service):
+    """A RabbitMQ of its own, which keeps what it knows on disk."""
+
+    def __init__(self, folder: Path):
+        script = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+        found = str(script) if script.exists() else shutil.which("rabbitmq-server")
+        assert found, "rabbitmq-server is not installed: the chaos suite starts one of its own to kill it."
+        super().__init__(folder, lambda port: [found], env=self._environment(folder))
+        self._options["env"] |= {"RABBITMQ_NODE_PORT": str(self.port)}
+
+    def _environment(self, folder: Path) -> dict[str, str]:
+        return {
+            **os.environ,
+            "HOME": str(folder),
+            "RABBITMQ_NODENAME": f"{folder.name}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(folder),
+            "RABBITMQ_LOG_BASE": str(folder),
+            "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        }
+
+    def kill(self) -> None:
+        """kill -9 of the node and of the shell script that it was started by."""
+        os.killpg(self.pid, signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait()
+
+
+@contextmanager
+def own_rabbitmq() -> Iterator[Service]:
+    """A RabbitMQ that runs for as long as the block lasts."""
+    with folder("rabbit-") as path:
+        rabbitmq = Broker(path)
+        try:
+            rabbitmq.start()
+            yield rabbitmq
+        finally:
+            rabbitmq.end()
 
 
 def _sessions(database: Database) -> list[int]:

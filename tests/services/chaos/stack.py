@@ -35,6 +35,7 @@ class Stack:
     key: str
     database: Database
     redis: Service
+    broker: Service
     to_database: Proxy
     to_redis: Proxy
     to_broker: Proxy
@@ -121,11 +122,8 @@ class Scenario:
 
 
 @contextmanager
-def scaled_out(broker_url: str = "", broker_port: int = 0) -> Iterator[Stack]:
-    """A hub of web, Celery workers and beat under its supervisor; without a broker's URL, Redis is it.
-
-    ``broker_url`` holds ``{port}`` for the proxy's port.
-    """
+def scaled_out(rabbitmq: Service | None = None) -> Iterator[Stack]:
+    """A hub of web, Celery workers and beat under its supervisor; without RabbitMQ, Redis is its broker."""
     with ExitStack() as stack:
         enter = stack.enter_context
         database, redis, sink, home = (
@@ -135,7 +133,8 @@ def scaled_out(broker_url: str = "", broker_port: int = 0) -> Iterator[Stack]:
             enter(short_home()),
         )
         to_database, to_redis = enter(through_proxy(database.port)), enter(through_proxy(redis.port))
-        to_broker = enter(through_proxy(broker_port)) if broker_url else to_redis
+        to_broker = enter(through_proxy(rabbitmq.port)) if rabbitmq else to_redis
+        broker_url = "amqp://guest:guest@127.0.0.1:{}//" if rabbitmq else "redis://127.0.0.1:{}/0"
         hub = enter(
             running_hub(
                 home,
@@ -143,11 +142,12 @@ def scaled_out(broker_url: str = "", broker_port: int = 0) -> Iterator[Stack]:
                 HUB_LEASE_SECONDS=str(LEASE),
                 HUB_DATABASE_URL=database.url(to_database.port),
                 HUB_REDIS_URL=f"redis://127.0.0.1:{to_redis.port}/1",
-                HUB_BROKER_URL=(broker_url or "redis://127.0.0.1:{port}/0").format(port=to_broker.port),
+                HUB_BROKER_URL=broker_url.format(to_broker.port),
             )
         )
         manage(hub, "apply", "-", given=yaml.safe_dump(_configuration(sink)))
-        yield Stack(hub, sink, api_key(hub), database, redis, to_database, to_redis, to_broker)
+        broker = rabbitmq or redis
+        yield Stack(hub, sink, api_key(hub), database, redis, broker, to_database, to_redis, to_broker)
 
 
 def _configuration(sink: Sink) -> dict:

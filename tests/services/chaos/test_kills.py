@@ -23,9 +23,9 @@ def kill_process(stack: Stack, name: str, chance: random.Random) -> None:
 
 
 def kill_broker(stack: Stack, chance: random.Random) -> None:
-    stack.redis.kill()
+    stack.broker.kill()
     time.sleep(chance.uniform(0.5, 3.0))
-    stack.redis.start()
+    stack.broker.start()
 
 
 def kill_database(stack: Stack, chance: random.Random) -> None:
@@ -53,6 +53,12 @@ def test_kill_in_turn(over_redis: Stack, chance: random.Random, victim: str) -> 
     with over_redis.under_load(f"kill -9 of {victim}", chance) as scenario:
         scenario.blow()
         BLOWS[victim](over_redis, chance)
+
+
+def test_kill_rabbitmq(over_rabbitmq: Stack, chance: random.Random) -> None:
+    with over_rabbitmq.under_load("kill -9 of broker (rabbitmq)", chance) as scenario:
+        scenario.blow()
+        kill_broker(over_rabbitmq, chance)
 
 
 def test_kill_at_random_moments(over_redis: Stack, chance: random.Random) -> None:
