@@ -15,5 +15,5 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunPython(forget_labels, migrations.RunPython.noop),
+        migrations.RunPython(forget_labels, migrations.RunPython.noop, elidable=True),
     ]
