@@ -13,10 +13,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from hub.accounts.access import organizations_for
+from hub.accounts.access import has_role, organizations_for
 from hub.accounts.forms import APIKeyForm, MemberForm
 from hub.accounts.models import APIKey, Membership, Organization, Role, Scope
 from hub.accounts.pages import Deed, HubAdmin, Told
@@ -92,7 +93,16 @@ class MembershipAdmin(HubAdmin):
     page_template = "accounts/member.html"
     list_select_related = ("user", "organization")
     search_fields = ("user__username", "user__email")
-    list_filter = ("role",)
+    list_filter = (("role", ChoicesDropdownFilter),)
+    list_before_template = "accounts/members_before.html"
+    add_words = "Add a member"
+    empty_words = "Nobody belongs to this organization yet. Invite somebody: the link makes their account."
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        more = {"may_invite": has_role(request, Role.ADMIN)}
+        return super().changelist_view(request, {**(extra_context or {}), **more})
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:

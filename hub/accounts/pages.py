@@ -104,8 +104,10 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
     read_only = False
     #: What an empty list says will stand there, and how it comes there.
     empty_words = ""
+    #: What the button of an empty list says; else “Add” and what it lists.
+    add_words = ""
     list_filter_sheet = True
-    list_filter_submit = False
+    list_filter_submit = True
     compressed_fields = True
     list_per_page = 50
     show_full_result_count = False
@@ -277,7 +279,7 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
     def act_view(self, request: HttpRequest, object_id: str, deed: str) -> HttpResponse:
         """POST: do a deed to a row and say what came of it."""
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return self._not_done(request, object_id)
         declared = next((entry for entry in self.all_deeds() if entry.name == deed), None)
         if declared is None:
             raise Http404
@@ -351,6 +353,12 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
             "buttons": self.buttons(request, row),
             "panels": [{"template": panel.template, **panel.context(request, row)} for panel in panels],
         }
+
+    def _not_done(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        """Back to the row: whoever had to sign in again after a press comes here without it."""
+        row = self.row(request, object_id)
+        messages.info(request, "Nothing was done yet: you had to sign in first. Press the button again.")
+        return HttpResponseRedirect(self.kept_at(row) or self.url("change", row.pk))
 
     def _back(self, request: HttpRequest, row: Model) -> str:
         target = request.POST.get("next", "")

@@ -21,7 +21,7 @@ from hub.connections.filters import IntegrationFilter
 from hub.connections.models import Circuit, Integration, Status
 from hub.connections.switching import register_consequence
 from hub.delivery import bulk, bulk_admin, load, operations, sources
-from hub.delivery.filters import MadeFilter, SubjectFilter, TypeFilter
+from hub.delivery.filters import LoggedBetween, MadeBetween, MadeFilter, SubjectFilter, TypeFilter
 from hub.delivery.models import FINISHED, BulkDeed, IntegrationLog, LogKind, QueueItem, State
 from hub.lib.html import moment, state_badge
 from hub.mapping.versions import version_at
@@ -68,6 +68,7 @@ class QueueItemAdmin(HubAdmin):
         TypeFilter,
         SubjectFilter,
         MadeFilter,
+        MadeBetween,
         ("priority", ChoicesDropdownFilter),
     )
     search_fields = ("subject", "external_id", "id")
@@ -212,7 +213,13 @@ class IntegrationLogAdmin(HubAdmin):
     list_display = ("when", "what", "shown_integration", "shown_outcome", "shown_message", "took")
     list_display_links = ("when", "what")
     list_select_related = ("integration", "organization")
-    list_filter = (OutcomeFilter, IntegrationFilter, ("kind", ChoicesDropdownFilter))
+    list_filter = (
+        OutcomeFilter,
+        IntegrationFilter,
+        ("kind", ChoicesDropdownFilter),
+        SubjectFilter,
+        LoggedBetween,
+    )
     search_fields = ("item_id",)
     search_help_text = "Delivery id, event id, or words of a recent message"
     ordering = ("-id",)

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -20,6 +21,7 @@ from hub.accounts.models import Role
 from hub.accounts.pages import Deed, HubAdmin, Told
 from hub.connections.models import Integration
 from hub.delivery import bulk
+from hub.delivery.filters import MadeFilter
 from hub.delivery.load import lasting
 from hub.delivery.models import BulkDeed, BulkRun, State
 from hub.lib.html import moment, state_badge
@@ -30,7 +32,10 @@ FROM_QUEUE = {
     "integration": "integration",
     "label": "label",
     "subject": "subject",
+    "made_from": "since",
 }
+#: Filters of the queue that have no field here, in words.
+NOT_TAKEN = {"q": "search", "priority__exact": "priority", "made_until": "“made until”"}
 
 
 class BulkForm(forms.Form):
@@ -91,6 +96,14 @@ class BulkForm(forms.Form):
             given["since"],
             given["until"],
         )
+
+
+def from_queue(given: Any) -> dict[str, Any]:
+    """Return what the filters of the queue mean for the fields of ``BulkForm``."""
+    first = {FROM_QUEUE.get(name, name): value for name, value in given.items()}
+    if span := MadeFilter.spans.get(given.get("made", "")):
+        first.setdefault("since", timezone.localtime(timezone.now() - span[1]))
+    return first
 
 
 @admin.register(BulkRun)
@@ -155,7 +168,7 @@ class BulkRunAdmin(HubAdmin):
         posted = request.method == "POST"
         given = request.POST if posted else request.GET
         chosen = posted or "deed" in given
-        first = {FROM_QUEUE.get(name, name): value for name, value in given.items()}
+        first = from_queue(given)
         form = BulkForm(given if chosen else None, organizations=mine, initial=first)
         ready = chosen and form.is_valid()
         if posted and ready:
@@ -166,6 +179,7 @@ class BulkRunAdmin(HubAdmin):
             title="Retry, cancel or replay many",
             form=form,
             one_organization=len(mine) == 1,
+            not_taken=[] if chosen else [words for name, words in NOT_TAKEN.items() if given.get(name)],
             **(self._outlook(form) if ready else {}),
         )
         response.status_code = 422 if form.errors else 200

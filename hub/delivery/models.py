@@ -192,7 +192,7 @@ class IntegrationLog(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.outcome}"
+        return f"{self.get_kind_display()}: {self.action}" if self.action else self.get_kind_display()
 
 
 class BulkDeed(models.TextChoices):

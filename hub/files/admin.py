@@ -41,6 +41,7 @@ class FileImportAdmin(HubAdmin):
     """Files on their way into records."""
 
     empty_words = "Upload a CSV, NDJSON or Excel file, say what its columns are, and its rows become records."
+    add_words = "Import a file"
     change_role = Role.OPERATOR
     read_only = True
     paginator = InfinitePaginator
@@ -98,9 +99,9 @@ class FileImportAdmin(HubAdmin):
             if file is not None:
                 return HttpResponseRedirect(self.url("change", file.pk))
             form.add_error("file", problem)
-        return self.render(
-            request, "files/new.html", form=form, possible=types.exists(), title="Import a file"
-        )
+        may_make = organizations_for(request.user, Role.ADMIN).exists()
+        more = {"form": form, "possible": types.exists(), "may_make": may_make}
+        return self.render(request, "files/new.html", title="Import a file", **more)
 
     def page_context(self, request: HttpRequest, row: FileImport) -> dict[str, Any]:
         if row.state == ImportState.UPLOADED:
@@ -113,7 +114,7 @@ class FileImportAdmin(HubAdmin):
     def columns_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         """POST: read the file otherwise, or begin with the columns as they are entered."""
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return self._not_done(request, object_id)
         row = self.row(request, object_id, Role.OPERATOR)
         back = HttpResponseRedirect(self.url("change", row.pk))
         if row.state != ImportState.UPLOADED:

@@ -23,6 +23,7 @@ class InvitationAdmin(HubAdmin):
     """Who is invited: made here, its link shown once, withdrawn here; never changed."""
 
     form = InvitationForm
+    add_words = "Invite somebody"
     empty_words = "Invite somebody by e-mail: the link makes their account, or lets their account join."
     list_display = ("email", "shown_role", "shown_state", "shown_expires", "invited_by")
     list_select_related = ("organization", "invited_by", "accepted_by")

@@ -130,6 +130,39 @@ document.addEventListener("DOMContentLoaded", () => {
 });
 document.addEventListener("htmx:afterSettle", () => labelCells(document));
 
+// Schedules and time zones are offered by name; the browser knows the zones.
+const OFFERED = {
+  schedules: [
+    ["*/15 * * * *", "Every 15 minutes"],
+    ["0 * * * *", "Every hour"],
+    ["0 6 * * *", "Every day at 06:00"],
+    ["0 6 * * 1-5", "On weekdays at 06:00"],
+    ["0 6 * * 1", "On Mondays at 06:00"],
+    ["0 6 1 * *", "On the first day of the month at 06:00"],
+  ],
+  zones: ["UTC", ...(Intl.supportedValuesOf?.("timeZone") || [])].map((name) => [name, ""]),
+};
+document.addEventListener("focusin", ({ target }) => {
+  const kind = target.dataset?.offer;
+  if (!kind || target.list) return;
+  if (!document.getElementById(`offered-${kind}`)) {
+    const list = Object.assign(document.createElement("datalist"), { id: `offered-${kind}` });
+    OFFERED[kind].forEach(([value, words]) => list.append(new Option(words, value)));
+    document.body.append(list);
+  }
+  target.setAttribute("list", `offered-${kind}`);
+});
+
+// A sync's form shows what its direction needs; the hub judges all of it.
+const showDirection = () => {
+  const direction = document.querySelector("#sync_form [name=direction]")?.value;
+  if (!direction) return;
+  for (const way of ["push", "pull"])
+    document.querySelectorAll(`.ic-only-${way}`).forEach((part) => (part.hidden = way !== direction));
+};
+document.addEventListener("DOMContentLoaded", showDirection);
+document.addEventListener("change", showDirection);
+
 // Back to a form as it was left.
 document.addEventListener("click", (event) => event.target.closest("[data-back]") && history.back());
 
@@ -143,6 +176,19 @@ const hideIcons = () =>
   });
 document.addEventListener("DOMContentLoaded", hideIcons);
 document.addEventListener("htmx:afterSettle", hideIcons);
+
+// Links without an address are buttons (the filters of a list): reached and pressed without a mouse too.
+document.addEventListener("DOMContentLoaded", () =>
+  document.querySelectorAll("a[x-on\\:click]:not([href])").forEach((link) => {
+    link.setAttribute("role", "button");
+    link.tabIndex = 0;
+  })
+);
+document.addEventListener("keydown", (event) => {
+  if (!["Enter", " "].includes(event.key) || !event.target.matches?.("a[role=button]:not([href])")) return;
+  event.preventDefault();
+  event.target.click();
+});
 
 // Two boxes that scroll have the same name for who hears the page; the menu's gets its own.
 window.addEventListener("load", () =>

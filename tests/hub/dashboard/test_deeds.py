@@ -45,7 +45,14 @@ def test_nobody_reaches_into_another_organization(world: World, elsewhere: World
 
 def test_a_link_does_nothing(world: World) -> None:
     client = world.client("admin")
-    assert {client.get(world.deed(name, deed)).status_code for name, deed in ALL} == {405}
+    integration, items = world.rows["integration"], QueueItem.objects.count()
+    status = integration.status
+    for name, deed in ALL:
+        # Whoever signs in after a press comes back by such a link.
+        assert client.get(world.deed(name, deed)).headers["Location"] == world.page(name)
+    assert "Press the button again." in client.get(world.page("integration")).text
+    integration.refresh_from_db()
+    assert (integration.status, QueueItem.objects.count()) == (status, items)
 
 
 def test_buttons_are_shown_to_those_who_may_press_them(world: World) -> None:

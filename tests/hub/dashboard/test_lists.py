@@ -1,5 +1,6 @@
 """The lists of the admin: what they ask does not grow with what they show, and no page lies too deep."""
 
+import re
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -166,6 +167,52 @@ def test_what_is_rare_is_found(world: World, address: str, asked_for: str, found
 
     assert page.count('class="data-row') == 1
     assert found in page
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_filters_are_a_form_that_can_be_sent(world: World, name: str) -> None:
+    page = world.client("viewer").get(f"{reverse(f'admin:{name}_changelist')}?q=anything").text
+
+    if 'id="changelist-filter"' in page:
+        assert '<form id="filter-form" method="get"' in page
+        assert "Apply Filters" in page
+        assert re.search(r'<input type="hidden" name="q" value="anything"', page)
+
+
+def test_deliveries_and_log_entries_are_found_between_two_moments(world: World) -> None:
+    now, integration = timezone.now(), world.rows["integration"]
+    QueueItem.objects.all().delete()
+    for hours, subject in ((5, "early"), (3, "night"), (1, "late")):
+        when = now - timedelta(hours=hours)
+        make.QueueItemFactory(integration=integration, pk=first_at(when), subject=f"{subject}-item")
+        make.IntegrationLogFactory(integration=integration, message=f"{subject} entry", created_at=when)
+    bounds = [f"{timezone.localtime(now - timedelta(hours=hours)):%Y-%m-%dT%H:%M}" for hours in (4, 2)]
+    client = world.client("viewer")
+    for address, words, kind in (
+        (QUEUE, ("made_from", "made_until"), "item"),
+        ("admin:delivery_integrationlog_changelist", ("logged_from", "logged_until"), "entry"),
+    ):
+        found = client.get(reverse(address), dict(zip(words, bounds, strict=True))).text
+        assert [name for name in ("early", "night", "late") if re.search(f"{name}[- ]{kind}", found)] == [
+            "night"
+        ]
+        wrong = client.get(reverse(address), {words[0]: "yesterday"})
+        assert "Enter a valid date/time." in wrong.text
+
+
+def test_log_entries_are_found_by_subject(world: World) -> None:
+    event = make.EventFactory(organization=world.organization, subject="order-99")
+    for source, message in ((event.pk, "about it"), (uuid7(), "about another")):
+        make.IntegrationLogFactory(integration=world.rows["integration"], source_id=source, message=message)
+
+    page = (
+        world.client("viewer")
+        .get(reverse("admin:delivery_integrationlog_changelist") + "?subject=order-99")
+        .text
+    )
+
+    assert "about it" in page
+    assert "about another" not in page
 
 
 def test_a_choice_of_many_says_which_is_chosen() -> None:

@@ -1,5 +1,6 @@
 """The pages of bulk runs, by role and organization."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -51,6 +52,15 @@ def test_the_queues_filters_are_taken_over(world: World) -> None:
     text = world.client("admin").get(f"{reverse(NEW)}?state__exact=cancelled&label=order.paid").text
     assert '<option value="cancelled" selected' in text
     assert 'value="order.paid"' in text
+
+
+def test_a_filter_that_has_no_field_is_not_dropped_unsaid(world: World) -> None:
+    client = world.client("admin")
+    page = client.get(f"{reverse(NEW)}?state__exact=failed&q=order-7&priority__exact=600&made=day").text
+    assert "Not taken over from the queue: its search, priority." in page
+    since = timezone.localtime(timezone.now() - timedelta(days=1))
+    assert f'value="{since:%Y-%m-%dT%H}' in page
+    assert "Not taken over" not in client.get(reverse(NEW), asked(world)).text
 
 
 def test_mistakes_are_told_at_their_fields(world: World) -> None:

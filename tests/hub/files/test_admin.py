@@ -13,7 +13,7 @@ from hub.files import exporting, importing
 from hub.files.models import FileImport, ImportMapping, ImportState
 from hub.sync.models import Record, RecordType
 from hub.sync.records import Given, upsert
-from tests.factories import IntegrationFactory, MembershipFactory, RecordTypeFactory
+from tests.factories import IntegrationFactory, MembershipFactory, OrganizationFactory, RecordTypeFactory
 from tests.hub.files.conftest import CLIENTS, Upload, run
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +29,16 @@ def signed_in(kind: RecordType, role: Role = Role.OPERATOR) -> Client:
 def send(client: Client, kind: RecordType, content: bytes, name: str = "clients.csv") -> Any:
     file = SimpleUploadedFile(name, content)
     return client.post(f"{PAGES}/add/", {"type": kind.pk, "file": file})
+
+
+def test_without_a_record_type_only_an_admin_is_sent_to_make_one() -> None:
+    organization = OrganizationFactory()
+    client = Client()
+    for role, offered in ((Role.OPERATOR, False), (Role.ADMIN, True)):
+        client.force_login(MembershipFactory(organization=organization, role=role).user)
+        page = client.get(f"{PAGES}/add/").content.decode()
+        assert "No record type yet" in page
+        assert ("/admin/sync/recordtype/add/" in page) is offered
 
 
 def entered(file: FileImport, **changes: str) -> dict[str, str]:
