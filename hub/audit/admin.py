@@ -1,18 +1,17 @@
 """The audit log's pages: a list with filters, and one change."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import FieldDoesNotExist
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
@@ -22,7 +21,8 @@ from hub.accounts.models import Organization, Role
 from hub.accounts.pages import NARROWED, HubAdmin
 from hub.audit.models import Entry
 from hub.audit.watched import WATCHED
-from hub.lib.html import badge, moment, pretty
+from hub.audit.wording import field_name, shown
+from hub.lib.html import badge, moment
 
 # The library's own page knows no organizations.
 admin.site.unregister(Entry)
@@ -38,7 +38,7 @@ class KindFilter(DropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         models = [apps.get_model(label) for label in WATCHED]
-        return [(model._meta.label_lower, str(model._meta.verbose_name).capitalize()) for model in models]
+        return [(model._meta.label_lower, capfirst(str(model._meta.verbose_name))) for model in models]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         labels = {label.lower(): label for label in WATCHED}
@@ -127,7 +127,11 @@ class EntryAdmin(HubAdmin):
 
     def page_context(self, request: HttpRequest, row: Entry) -> dict[str, Any]:
         label, tone, _ = _deed(row)
-        changes = [(_words(row, name), *map(_shown, pair)) for name, pair in sorted(_pairs(row))]
+        changes = [
+            (field_name(row, name), *(shown(row, name, side) for side in pair))
+            for name, pair in sorted(_pairs(row))
+        ]
+        changes = [change for change in changes if change[1] or change[2]]
         return {
             "label": label,
             "tone": tone,
@@ -150,11 +154,11 @@ class EntryAdmin(HubAdmin):
 
     @display(description="What")
     def shown_what(self, row: Entry) -> str:
-        return f"{row.content_type.name.capitalize()} {row.object_repr}"
+        return f"{capfirst(row.content_type.name)} {row.object_repr}"
 
     @display(description="Fields")
     def shown_changes(self, row: Entry) -> str:
-        names = [_words(row, name).lower() for name, _ in sorted(_pairs(row))]
+        names = [field_name(row, name).lower() for name, _ in sorted(_pairs(row))]
         return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
 
 
@@ -168,23 +172,6 @@ def _pairs(row: Entry) -> list[tuple[str, list[Any]]]:
         for name, pair in (row.changes or {}).items()
         if isinstance(pair, list) and len(pair) == 2
     ]
-
-
-def _words(row: Entry, name: str) -> str:
-    """Return a field's name as forms show it; of a field that is gone, its own."""
-    try:
-        words = str(row.content_type.model_class()._meta.get_field(name).verbose_name)
-    except (AttributeError, FieldDoesNotExist):
-        words = name.replace("_", " ")
-    return words[:1].upper() + words[1:]
-
-
-def _shown(value: Any) -> str:
-    """Return one side of a change for people; nothing for nothing."""
-    if value in (None, "None", "", "null"):
-        return ""
-    text = str(value)
-    return pretty(text) if text[:1] in "[{" else text if isinstance(value, str) else json.dumps(value)
 
 
 def _subject_url(row: Entry, allowed: bool) -> str:
