@@ -22,6 +22,7 @@ from hub.connections.models import Integration
 from hub.connections.switching import register_consequence
 from hub.events.models import Event
 from hub.lib.html import badge, moment, state_badge
+from hub.lib.sentences import plural
 from integrations.base.fields import Field, FieldErrors
 from integrations.base.registry import providers
 from webhooks import signature_page, subscription_admin
@@ -296,7 +297,7 @@ class ReceivedWebhookAdmin(HubAdmin):
     @display(description="Became")
     def became(self, row: ReceivedWebhook) -> str:
         count = len(row.events)
-        return f"{count} event{'' if count == 1 else 's'}" if count else "–"
+        return plural(count, "event") if count else "–"
 
     @display(description="Received")
     def when(self, row: ReceivedWebhook) -> SafeString:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 from hub.connections import rotation
 from hub.dashboard.badges import is_superuser
 from hub.lib.keyring import KeyringError
+from hub.lib.sentences import plural
 
 #: Seconds that one press of the button works.
 SPELL = 5.0
@@ -36,6 +37,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "trouble": trouble,
         "remaining": sum(use.total for use in uses if use.known and not use.first),
         "total": sum(use.total for use in uses),
+        "renewed": sum(use.total for use in uses if use.first),
     }
     return TemplateResponse(request, "dashboard/keys.html", context)
 
@@ -52,9 +54,12 @@ def _work(request: HttpRequest) -> None:
         messages.error(request, str(error))
         return
     if left:
-        messages.warning(request, f"{left} are left. Press once more, or run 'manage.py rotate_keys'.")
+        words = plural(left, "secret is", "secrets are")
+        messages.warning(request, f"{words} left. Press once more, or run 'manage.py rotate_keys'.")
     elif wrong:
         told = ", ".join(wrong[:5])
-        messages.error(request, f"{len(wrong)} cannot be opened: {told}. Connect these again.")
+        messages.error(
+            request, f"{plural(len(wrong), 'secret')} cannot be opened: {told}. Connect these again."
+        )
     else:
         messages.success(request, "Everything is encrypted with the first key, and was opened to prove it.")

@@ -18,6 +18,7 @@ from hub.files.models import FileImport, ImportMapping, ImportState, RejectedFil
 from hub.files.reading import MAX_ROWS, FileProblem, Row, read
 from hub.files.store import forget
 from hub.lib.held import Lost, take, write
+from hub.lib.sentences import plural
 from hub.sync.records import upsert
 
 logger = logging.getLogger(__name__)
@@ -186,7 +187,8 @@ def _finish(file: FileImport, state: ImportState, message: str) -> None:
 def _summary(file: FileImport) -> str:
     if not file.done:
         return "The file has column names, but no rows."
-    return f"{file.rejected:,} rows were not taken." if file.rejected else "Every row was taken."
+    words = plural(file.rejected, "row was", "rows were")
+    return f"{words} not taken." if file.rejected else "Every row was taken."
 
 
 def _write(file: FileImport, *names: str) -> None:

@@ -1,9 +1,14 @@
-"""Other people's words beside ours."""
+"""Other people's words beside ours, and numbers beside words."""
 
 
 def ended(text: str) -> str:
     """Return ``text`` with a full stop, unless it ends like a sentence already."""
     return text if text.endswith((".", "!", "?", "…", "”")) else f"{text}."
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """Return ``1 delivery`` or ``2,000 deliveries``; ``many`` where it is more than an added s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def cut(text: str, length: int) -> str:

@@ -11,6 +11,7 @@ from uuid import UUID
 from hub.accounts.models import Organization
 from hub.connections.models import Circuit, Status
 from hub.delivery.models import IntegrationLog, LogKind
+from hub.lib.sentences import plural
 from hub.metrics.figures import Tally, tallies
 from hub.metrics.stats import Health, integration_health
 
@@ -164,11 +165,6 @@ def _failures(organization: Organization, start: datetime, end: datetime) -> dic
 def _first_sentence(text: str) -> str:
     """Return what happened; when the hub tries again is of no interest a day later."""
     return re.split(r"(?<=[.!?])\s+(?=[A-Z])", text.strip(), maxsplit=1)[0]
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """Return ``1 delivery`` or ``2,000 deliveries``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def duration(milliseconds: float) -> str:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from hub.accounts.models import Organization, Role
 from hub.connections.models import Integration
-from hub.metrics.findings import plural
+from hub.lib.sentences import plural
 from hub.metrics.models import HealthReport
 from hub.metrics.report import page_url
 

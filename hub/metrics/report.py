@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hub.accounts.models import Organization
-from hub.metrics.findings import Finding, as_json, findings, plural
+from hub.lib.sentences import plural
+from hub.metrics.findings import Finding, as_json, findings
 from hub.metrics.models import HealthReport
 from hub.metrics.rollup import roll_up
 

@@ -7,6 +7,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateformat import format as format_date
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -20,13 +21,23 @@ from hub.connections.filters import IntegrationFilter
 from hub.connections.models import Integration
 from hub.connections.switching import register_consequence
 from hub.lib.html import badge, moment, state_badge
+from hub.lib.sentences import plural
 from hub.sync import integration_admin
+from hub.sync.calendar import in_words, next_times
 from hub.sync.conflict_admin import ConflictAdmin
 from hub.sync.forms import RecordTypeForm, ScheduleForm, SyncForm
 from hub.sync.models import Conflict, Direction, ExternalLink, Record, RecordType, Sync, SyncRun
 from hub.sync.run_admin import SyncRunAdmin
 from hub.sync.side_by_side import compare
 from hub.sync.starting import AlreadyOpen, start
+
+#: Which side is right about one field, in words.
+FIELD_WINS = {
+    "hub": "never taken from there",
+    "provider": "always taken from there",
+    "newest": "the later change",
+    "ask": "a person decides",
+}
 
 admin.site.register(SyncRun, SyncRunAdmin)
 admin.site.register(Conflict, ConflictAdmin)
@@ -46,6 +57,9 @@ class TypeFilter(ScopedFilter):
 class RecordTypeAdmin(HubAdmin):
     """Kinds of business objects."""
 
+    empty_words = (
+        "A record type says what records are: customers, companies, invoices. Files and syncs fill it."
+    )
     form = RecordTypeForm
     list_display = ("name", "label", "key_field", "subject_field")
     search_fields = ("name", "label")
@@ -63,6 +77,7 @@ class RecordAdmin(HubAdmin):
     """The hub's copies of business objects, each with what every integration holds of it."""
 
     read_only = True
+    empty_words = "Records come by a file (Import a file, above), by a sync that reads them, or by the API."
     paginator = InfinitePaginator
     list_display = ("what", "shown_key", "shown_state", "shown_origin", "changed")
     list_display_links = ("what",)
@@ -112,6 +127,7 @@ class RecordAdmin(HubAdmin):
 class SyncAdmin(HubAdmin):
     """What is kept in step with what."""
 
+    empty_words = "A sync keeps the records of one type in step with one integration: it sends or reads them."
     form = SyncForm
     list_display = ("name", "shown_way", "shown_schedule", "shown_last", "shown_enabled")
     list_select_related = ("integration", "type", "organization")
@@ -136,11 +152,17 @@ class SyncAdmin(HubAdmin):
         (None, {"fields": ("organization", "name", "slug", "enabled")}),
         ("What", {"fields": ("type", "integration", "direction", "action", "mapping")}),
         ("When", {"fields": ("cron", "time_zone")}),
-        ("Push: records deleted here", {"fields": ("delete_policy", "delete_action", "delete_mapping")}),
-        ("Pull: who is right", {"fields": ("wins", "field_wins")}),
         (
-            "Pull: rows that are read",
-            {"fields": ("on_webhook", "take_deletions", "id_path", "deleted_path", "modified_path")},
+            "Records deleted here",
+            {"fields": ("delete_policy", "delete_action", "delete_mapping"), "classes": ("ic-only-push",)},
+        ),
+        ("Who is right", {"fields": ("wins", "field_wins"), "classes": ("ic-only-pull",)}),
+        (
+            "Rows that are read",
+            {
+                "fields": ("on_webhook", "take_deletions", "id_path", "deleted_path", "modified_path"),
+                "classes": ("ic-only-pull",),
+            },
         ),
     )
 
@@ -152,6 +174,11 @@ class SyncAdmin(HubAdmin):
             "runs": row.runs.order_by("-id")[:20],
             "edit_url": self.url("edit", row.pk),
             "open_conflicts": row.conflicts.filter(chosen="").count(),
+            "field_wins": [
+                (name, FIELD_WINS.get(side, side)) for name, side in (row.field_wins or {}).items()
+            ],
+            "schedule_words": in_words(row.cron),
+            "next_times": next_times(row.cron, row.time_zone, timezone.now()) if row.next_run_at else [],
         }
 
     @action(description="Run now", permissions=["operate"], icon="play_arrow")
@@ -160,9 +187,10 @@ class SyncAdmin(HubAdmin):
         rows = self.within_role(request, queryset, Role.OPERATOR)
         begun = sum(_begin(sync) is not None for sync in rows.filter(enabled=True))
         left = len(rows) - begun
-        more = f" {left} were left out: switched off, or under way already." if left else ""
+        left_words = plural(left, "was left out", "were left out")
+        more = f" {left_words}: switched off, or under way already." if left else ""
         self.message_user(
-            request, f"{begun} runs began.{more}", messages.SUCCESS if begun else messages.WARNING
+            request, f"{plural(begun, 'run')} began.{more}", messages.SUCCESS if begun else messages.WARNING
         )
 
     def do_run(self, request: HttpRequest, sync: Sync) -> Told:
@@ -186,7 +214,8 @@ class SyncAdmin(HubAdmin):
         form.save()
         if sync.next_run_at is None:
             return Told(f"{sync} runs by hand only.")
-        return Told(f"{sync} runs next at {timezone.localtime(sync.next_run_at):%d %b %Y, %H:%M}.")
+        when = format_date(timezone.localtime(sync.next_run_at), "j M Y, H:i T")
+        return Told(f"{sync} runs next at {when}.")
 
     @display(description="Way")
     def shown_way(self, sync: Sync) -> str:
@@ -198,7 +227,9 @@ class SyncAdmin(HubAdmin):
         if sync.next_run_at is None:
             return format_html('<span class="ic-dim">{}</span>', "by hand")
         return format_html(
-            '{}<br><span class="ic-dim ic-small">{}</span>', moment(sync.next_run_at), sync.cron
+            '{}<br><span class="ic-dim ic-small">{}</span>',
+            moment(sync.next_run_at),
+            in_words(sync.cron) or sync.cron,
         )
 
     def prepare(self, request: HttpRequest, rows: list[Any]) -> None:

@@ -31,6 +31,26 @@ def next_time(cron: str, time_zone: str, after: datetime) -> datetime:
     return found.astimezone(UTC)
 
 
+def in_words(cron: str) -> str:
+    """Return what a cron expression says: ``At 06:00 on Monday through Friday``; empty where it is none."""
+    try:
+        return str(CronSim(cron, datetime.now(UTC)).explain())
+    except CronSimError:
+        return ""
+
+
+def next_times(cron: str, time_zone: str, after: datetime, count: int = 3) -> list[datetime]:
+    """Return the next times by the clock of ``time_zone``; fewer, or none, where it does not come round."""
+    found: list[datetime] = []
+    try:
+        zone = _zone(time_zone)
+        while len(found) < count:
+            found.append(next_time(cron, time_zone, found[-1] if found else after).astimezone(zone))
+    except ScheduleError:
+        pass
+    return found
+
+
 @lru_cache(maxsize=512)
 def _zone(name: str) -> ZoneInfo:
     try:

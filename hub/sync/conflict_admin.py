@@ -16,6 +16,7 @@ from hub.accounts.models import Role
 from hub.accounts.pages import Deed, HubAdmin, Told
 from hub.connections.filters import IntegrationFilter
 from hub.lib.html import badge, moment
+from hub.lib.sentences import plural
 from hub.mapping.values import shown
 from hub.sync.conflicts import Undecided, decide
 from hub.sync.models import Conflict, Winner
@@ -101,9 +102,8 @@ class ConflictAdmin(HubAdmin):
         rows = self.within_role(request, queryset, Role.OPERATOR).filter(chosen="")
         told = [_decide(request, row, choice) for row in rows]
         done = sum(one.ok for one in told)
-        self.message_user(
-            request, f"{done} conflicts were decided.", messages.SUCCESS if done else messages.WARNING
-        )
+        words = plural(done, "conflict was decided", "conflicts were decided")
+        self.message_user(request, f"{words}.", messages.SUCCESS if done else messages.WARNING)
         for one in told:
             if not one.ok:
                 self.message_user(request, one.text, messages.ERROR)

@@ -14,6 +14,20 @@ from hub.sync.starting import plan
 from integrations.base import registry
 from integrations.base.provider import Provider
 
+#: What a sync's fields are called where the model's own name says too little.
+LABELS = {
+    "type": "Records",
+    "delete_policy": "What happens there",
+    "delete_action": "By this action",
+    "delete_mapping": "Through this mapping",
+    "wins": "Where both changed",
+    "field_wins": "By field",
+    "take_deletions": "Delete here what was deleted there",
+    "id_path": "Id of a row",
+    "deleted_path": "A row was deleted if",
+    "modified_path": "A row was changed at",
+}
+
 
 class RecordTypeForm(forms.ModelForm):
     """A record type; its schema is checked."""
@@ -66,6 +80,14 @@ class SyncForm(forms.ModelForm):
             required=False,
             help_text="Push, unless deleted records are kept there: done for each record deleted here.",
         )
+
+        for name, label in LABELS.items():
+            self.fields[name].label = label
+        self.fields["field_wins"].widget.attrs["rows"] = 3
+        for name, offered in (("cron", "schedules"), ("time_zone", "zones")):
+            self.fields[name].widget.attrs |= {"data-offer": offered, "autocomplete": "off"}
+        if self.instance._state.adding:
+            self.fields["time_zone"].initial = timezone.get_current_timezone_name()
 
     def clean(self) -> dict[str, Any]:
         """Tell everything that does not fit; then plan the next run."""

@@ -11,6 +11,7 @@ from unfold.decorators import action
 from hub.accounts.models import Role
 from hub.accounts.pages import Deed, Panel, Told, register_action, register_deed, register_panel
 from hub.connections.models import Integration
+from hub.lib.sentences import plural
 from hub.sync.models import OPEN, Sync, SyncRun
 from hub.sync.starting import AlreadyOpen, start
 
@@ -51,8 +52,9 @@ def _begin(syncs: Iterable[Sync]) -> tuple[int, int]:
 def _words(begun: int, left: int) -> str:
     if not begun and not left:
         return "Nothing began: no sync of these is set up and switched on. Set one up under Syncs."
-    more = f" {left} were left out: a run of theirs is not over yet." if left else ""
-    return f"{begun} runs began.{more}"
+    words = plural(left, "was left out", "were left out")
+    more = f" {words}: the run before is not over yet." if left else ""
+    return f"{plural(begun, 'run')} began.{more}"
 
 
 def _syncs(integrations: Iterable[Integration]) -> QuerySet[Sync]:

@@ -224,6 +224,8 @@ class RunState(models.TextChoices):
 
 
 OPEN = (RunState.PENDING, RunState.RUNNING, RunState.PAUSED)
+#: What may begin a run (``origin``), in words.
+BEGUN_BY = {"admin": "by hand", "api": "by the API", "schedule": "by its schedule", "webhook": "by a webhook"}
 FINISHED = (RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED)
 
 
@@ -288,6 +290,11 @@ class SyncRun(models.Model):
 
     def __str__(self) -> str:
         return f"Run of {self.sync}"
+
+    @property
+    def begun_by(self) -> str:
+        """What began it, in words."""
+        return BEGUN_BY.get(self.origin, self.origin)
 
     @property
     def done(self) -> int:

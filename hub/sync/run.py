@@ -18,7 +18,7 @@ from hub.delivery.wake import wake_jobs
 from hub.delivery.worker import worker_name
 from hub.lib.held import Lost
 from hub.lib.keyring import KeyringError
-from hub.lib.sentences import ended
+from hub.lib.sentences import ended, plural
 from hub.lib.turns import short_turns
 from hub.sync import failures, leases, pull, push
 from hub.sync.models import Direction, RunState, SyncRun
@@ -133,7 +133,8 @@ def _leave(work: Work, outcome: RunState | timedelta) -> None:
         leases.leave(work.run, RunState.PENDING, now, due_at=now + outcome)
         return
     if outcome == RunState.COMPLETED:
-        work.run.message = "" if work.run.rejected == 0 else f"{work.run.rejected} rows were not taken."
+        count = work.run.rejected
+        work.run.message = f"{plural(count, 'row was', 'rows were')} not taken." if count else ""
     with transaction.atomic():
         leases.leave(work.run, outcome, now)
         news = failures.note(work.run)

@@ -15,6 +15,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
+from hub.accounts.filters import ScopedFilter
 from hub.accounts.pages import Deed, HubAdmin, Told
 from hub.delivery.models import IntegrationLog
 from hub.delivery.wake import wake_jobs
@@ -22,11 +23,24 @@ from hub.lib.cells import safe_text
 from hub.lib.html import moment, state_badge
 from hub.mapping.values import shown
 from hub.sync import leases
-from hub.sync.models import RunChange, RunState, SyncRun
+from hub.sync.models import RunChange, RunState, Sync, SyncRun
 from hub.sync.starting import AlreadyOpen, start
 
 MOVING = (RunState.PENDING, RunState.RUNNING)
 STOPPED = (RunState.PAUSED, RunState.FAILED)
+
+
+#: Rejected rows on a run's page; the CSV file has them all.
+SHOWN = 50
+
+
+class SyncFilter(ScopedFilter):
+    """By sync."""
+
+    title = "sync"
+    parameter_name = "sync"
+    model = Sync
+    columns = ("name",)
 
 
 class SyncRunAdmin(HubAdmin):
@@ -37,7 +51,8 @@ class SyncRunAdmin(HubAdmin):
     list_display = ("what", "shown_state", "shown_progress", "shown_counts", "when")
     list_display_links = ("what",)
     list_select_related = ("sync__integration", "sync__type", "organization")
-    list_filter = (("state", ChoicesDropdownFilter),)
+    list_filter = (("state", ChoicesDropdownFilter), SyncFilter)
+    empty_words = "A run is one go of a sync: begin one from the sync's page, or give the sync a schedule."
     ordering = ("-id",)
     sortable_by = ()
     page_template = "sync/run.html"
@@ -72,7 +87,7 @@ class SyncRunAdmin(HubAdmin):
         return {
             "live": row.state in MOVING,
             "changes": [(one, _differences(one)) for one in row.changes.order_by("id")],
-            "rejected_rows": row.rejected_rows.order_by("id")[:50],
+            "rejected_rows": [(one, _fields(one.row)) for one in row.rejected_rows.order_by("id")[:SHOWN]],
             "logs": IntegrationLog.objects.filter(item_id=row.pk).defer("exchanges").order_by("-id")[:20],
         }
 
@@ -116,7 +131,7 @@ class SyncRunAdmin(HubAdmin):
     @display(description="Sync")
     def what(self, run: SyncRun) -> SafeString:
         told = " · dry run" if run.dry_run else ""
-        return format_html('{}<br><span class="ic-dim ic-small">{}{}</span>', run.sync, run.origin, told)
+        return format_html('{}<br><span class="ic-dim ic-small">{}{}</span>', run.sync, run.begun_by, told)
 
     @display(description="State")
     def shown_state(self, run: SyncRun) -> SafeString:
@@ -146,6 +161,12 @@ def _differences(change: RunChange) -> list[tuple[str, str, str]]:
 def _value(values: dict[str, Any], name: str) -> str:
     value = values.get(name)
     return "–" if name not in values else value if isinstance(value, str) else shown(value)
+
+
+def _fields(row: Any) -> str:
+    """Return the fields of a rejected row in one line."""
+    values = row if isinstance(row, dict) else {}
+    return " · ".join(f"{name}: {_value(values, name)}" for name in values if values[name] not in (None, ""))
 
 
 class _Echo:

@@ -122,7 +122,7 @@ def test_what_is_wrong_with_a_file_is_told_and_mended(
     page.get_by_role("button", name="Start the import").click()
     expect(page.get_by_label("Progress of the import")).to_be_visible()
     importing.run_until_idle()
-    expect(page.get_by_text("1 rows were not taken.")).to_be_visible()
+    expect(page.get_by_text("1 row was not taken.")).to_be_visible()
     assert Record.objects.get().data == {"email": "a@x.org", "name": "Björk"}
 
 

@@ -24,9 +24,13 @@ def test_superusers_see_the_keys_and_re_encrypt(monkeypatch: pytest.MonkeyPatch)
     assert all(use.key_id in page.text for use in rotation.key_uses())
     assert "connections.Credential.secrets" in page.text
     assert former not in page.text
+    assert 'class="ic-button ic-primary"' in page.text
+    total = rotation.remaining()
+    assert f'max="{total}" value="0" aria-label="Secrets encrypted with the first key"' in page.text
     done = client.post(reverse("admin:encryption_keys"), follow=True)
     assert "Everything is encrypted with the first key, and was opened to prove it." in done.text
     assert "Removable" in done.text
+    assert f'max="{total}" value="{total}"' in done.text
 
 
 def test_members_do_not_see_it() -> None:

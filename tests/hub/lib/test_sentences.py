@@ -1,6 +1,6 @@
 """Other people's words beside ours."""
 
-from hub.lib.sentences import cut, ended
+from hub.lib.sentences import cut, ended, plural
 
 
 def test_a_sentence_ends_once() -> None:
@@ -11,3 +11,9 @@ def test_what_is_cut_says_so() -> None:
     assert cut("  short ", 5) == "short"
     assert cut("a longer text", 9) == "a longer…"
     assert len(cut("x" * 1000, 300)) == 300
+
+
+def test_a_number_agrees_with_its_word() -> None:
+    assert [plural(count, "row") for count in (0, 1, 2000)] == ["0 rows", "1 row", "2,000 rows"]
+    assert plural(1, "was left", "were left") == "1 was left"
+    assert plural(2, "was left", "were left") == "2 were left"

@@ -12,7 +12,7 @@ from hub.accounts.models import Role
 from hub.sync.models import Conflict, ExternalLink, Record, RunState, Sync, SyncRun
 from hub.sync.records import Given, upsert
 from hub.sync.run import run_until_idle
-from hub.sync.starting import start
+from hub.sync.starting import plan, start
 from tests.factories import MembershipFactory, OrganizationFactory, SyncFactory
 from tests.hub.sync.conftest import Crm
 
@@ -69,7 +69,10 @@ def test_a_sync_is_run_from_its_page_and_the_run_tells_what_it_came_to(push: Syn
     run_until_idle()
     done = client.get(begun["Location"]).content.decode()
     assert "every 1s" not in done
+    assert "by hand" in done
     assert "The name is refused." in done
+    assert "id: 2 · name: =bad" in done
+    assert "1 row was not taken." in done
     assert client.get(f"/admin/sync/syncrun/{run.pk}/progress/")["HX-Refresh"] == "true"
     crm.bad = set()
     again = client.post(f"/admin/sync/syncrun/{run.pk}/do/retry/")
@@ -102,7 +105,7 @@ def test_several_syncs_are_run_at_once(push: Sync, pull: Sync, crm: Crm):
     answer = signed_in(push, Role.OPERATOR).post(
         "/admin/sync/sync/", {"action": "run_syncs", "_selected_action": [push.pk, pull.pk]}, follow=True
     )
-    assert "1 runs began. 1 were left out" in answer.content.decode()
+    assert "1 run began. 1 was left out" in answer.content.decode()
     assert SyncRun.objects.get().sync == push
 
 
@@ -214,6 +217,27 @@ def test_the_schedule_is_edited_on_the_integrations_own_page(db: Any, client: An
     assert sync.cron == "0 6 * * *"
     client.force_login(MembershipFactory(organization=sync.organization, role=Role.OPERATOR).user)
     assert client.post(act, wanted).status_code == 403
+
+
+def test_a_syncs_page_tells_its_schedule_and_its_winners_in_words(push: Sync, crm: Crm) -> None:
+    Sync.objects.filter(pk=push.pk).update(
+        direction="pull", cron="0 6 * * 1-5", time_zone="Europe/Berlin", field_wins={"email": "hub"}
+    )
+    push.refresh_from_db()
+    plan(push)
+    push.save()
+    page = signed_in(push, Role.VIEWER).get(f"/admin/sync/sync/{push.pk}/change/").content.decode()
+    assert "At 06:00 on Monday through Friday, Europe/Berlin time" in page
+    assert page.count("06:00 CE") == 3
+    assert "never taken from there" in page
+
+
+def test_runs_are_found_by_their_sync(push: Sync, pull: Sync, crm: Crm) -> None:
+    for sync in (push, pull):
+        start(sync)
+    client = signed_in(push, Role.VIEWER)
+    page = client.get(f"/admin/sync/syncrun/?sync={push.pk}").content.decode()
+    assert page.count('class="data-row') == 1
 
 
 def test_several_integrations_are_synced_at_once(db: Any, client: Any) -> None:

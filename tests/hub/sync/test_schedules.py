@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hub.sync.calendar import ScheduleError, next_time
+from hub.sync.calendar import ScheduleError, in_words, next_time, next_times
 from hub.sync.models import Sync, SyncRun
 from hub.sync.starting import plan, start_due
 
@@ -29,6 +29,14 @@ from hub.sync.starting import plan, start_due
 )
 def test_the_clock_changes_and_the_schedule_holds(cron: str, after: datetime, expected: datetime):
     assert next_time(cron, "Europe/Berlin", after) == expected
+
+
+def test_a_schedule_is_told_in_words_and_by_the_clock_of_its_place():
+    assert in_words("0 6 * * 1-5") == "At 06:00 on Monday through Friday"
+    # Saturday noon: the days after the clocks of Berlin changed.
+    times = next_times("0 6 * * *", "Europe/Berlin", datetime(2026, 3, 28, 12, tzinfo=UTC))
+    assert [f"{time:%d %H:%M %Z}" for time in times] == ["29 06:00 CEST", "30 06:00 CEST", "31 06:00 CEST"]
+    assert (in_words("often"), next_times("often", "UTC", timezone.now())) == ("", [])
 
 
 @pytest.mark.parametrize(
