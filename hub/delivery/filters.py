@@ -21,7 +21,7 @@ from hub.lib.ids import first_at
 class MadeFilter(DropdownFilter):
     """By the time something was made. Ids carry that time, so that their index finds the place."""
 
-    title = "made"
+    title = "time made"
     parameter_name = "made"
     spans = {
         "hour": ("Within an hour", timedelta(hours=1)),

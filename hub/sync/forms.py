@@ -84,6 +84,7 @@ class SyncForm(forms.ModelForm):
         for name, label in LABELS.items():
             self.fields[name].label = label
         self.fields["field_wins"].widget.attrs["rows"] = 3
+        self.fields["time_zone"].help_text = "The schedule follows the clock of this place: Europe/Berlin."
         for name, offered in (("cron", "schedules"), ("time_zone", "zones")):
             self.fields[name].widget.attrs |= {"data-offer": offered, "autocomplete": "off"}
         if self.instance._state.adding:

@@ -84,9 +84,11 @@ class SyncRunAdmin(HubAdmin):
         return [*own, *super().get_urls()]
 
     def page_context(self, request: HttpRequest, row: SyncRun) -> dict[str, Any]:
+        changes = [(one, _differences(one)) for one in row.changes.order_by("id")]
         return {
             "live": row.state in MOVING,
-            "changes": [(one, _differences(one)) for one in row.changes.order_by("id")],
+            "changes": changes,
+            "more_changes": row.created + row.updated + row.deleted > len(changes),
             "rejected_rows": [(one, _fields(one.row)) for one in row.rejected_rows.order_by("id")[:SHOWN]],
             "logs": IntegrationLog.objects.filter(item_id=row.pk).defer("exchanges").order_by("-id")[:20],
         }
