@@ -74,11 +74,13 @@ def _parked(row: Integration, outcome: TestOutcome, user: Any, change: dict[str,
     if not is_other(row, outcome):
         return False
     PendingSwitch.objects.filter(integration=row, user=user).delete()
+    # A label alone (“account in test mode”) does not say which account it is.
+    label = (outcome.account or outcome.account_id) if outcome.account_id else ""
     PendingSwitch.objects.create(
         integration=row,
         user=user,
         change=change,
-        account_label=(outcome.account or outcome.account_id)[:200],
+        account_label=label[:200],
         expires_at=timezone.now() + LIFETIME,
     )
     return True

@@ -18,7 +18,7 @@ from integrations.sendgrid.webhooks import WEBHOOK
 API_KEY = HeaderAuth(
     key="api_key",
     label="API key",
-    account_by="the id of the user, where the key may read it (User Account: Read)",
+    account_by="the user's id",
     fields=(
         Field(
             "api_key",

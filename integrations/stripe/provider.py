@@ -20,7 +20,7 @@ PROVIDER = Provider(
         StripeKey(
             key="api_key",
             label="Restricted or secret key",
-            account_by="the account's id, where the key may read it",
+            account_by="the account's id",
             fields=(
                 Field(
                     "api_key",

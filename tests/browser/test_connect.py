@@ -116,6 +116,27 @@ def test_another_account_than_before_is_pointed_out(sign_in: Enter, sandbox: San
     assert Integration.objects.get().account_id == "14400000"
 
 
+def test_a_key_that_hides_its_account_is_asked_about(sign_in: Enter, sandbox: Sandbox) -> None:
+    page = sign_in()
+    page.goto("/admin/connections/integration/connect/stripe/")
+    page.get_by_text("Use the sandbox").click()
+    page.get_by_role("button", name="Fill in sample values").click()
+    page.get_by_role("button", name="Connect and test").click()
+    expect(page.get_by_text("told from another one by the account's id")).to_be_visible()
+    known = Integration.objects.get()
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_label("API key").fill("rk_test_another0000000000000000")
+    sandbox.fail(Failure("stripe", 403, times=9, path="/v1/account"))
+    page.get_by_role("button", name="Save and test").click()
+    expect(page.get_by_text(f"cannot tell whether this is {known.account_label}")).to_be_visible()
+    shoot(page, "account-untold")
+    page.get_by_role("button", name="Use the new credential").click()
+    expect(page.get_by_text("Interchange cannot tell which account this is")).to_be_visible()
+    shoot(page, "connected-untold")
+    known.refresh_from_db()
+    assert known.account_id == ""
+
+
 def test_the_form_tells_while_one_types_and_the_sandbox_fills_it(sign_in: Enter, sandbox: Sandbox) -> None:
     page = sign_in()
     page.goto("/admin/connections/integration/connect/stripe/")
