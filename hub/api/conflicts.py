@@ -15,8 +15,9 @@ from hub.api.base import HubView
 from hub.api.pagination import as_number, choice, only_known, page
 from hub.api.problems import Conflict as Taken
 from hub.api.problems import FieldProblem
+from hub.audit.actors import present
 from hub.config.document import Entry
-from hub.sync.conflicts import Undecided, decide
+from hub.sync.conflicts import Overtaken, Undecided, decide
 from hub.sync.models import Conflict
 
 Side = Literal["hub", "provider"]
@@ -117,10 +118,10 @@ class ConflictView(HubView):
         asked = self.body(DecisionIn)
         if bool(asked.choice) == bool(asked.fields):
             raise FieldProblem([("choice", "Say either 'choice' or 'fields'.")])
-        if found.chosen:
-            raise Taken("This conflict is decided already.")
         try:
-            decide(found, asked.choice or dict(asked.fields), f"API key {request.auth}")
+            decide(found, asked.choice or dict(asked.fields), present().name)
+        except Overtaken as error:
+            raise Taken(str(error)) from None
         except Undecided as error:
             raise FieldProblem([("fields" if asked.fields else "choice", str(error))]) from None
         found.refresh_from_db()

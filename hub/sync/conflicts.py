@@ -23,6 +23,10 @@ class Undecided(ValueError):
     """The decision cannot be carried out; the message says why."""
 
 
+class Overtaken(Undecided):
+    """Nothing is wrong with the decision, but there is nothing to decide any more, or not now."""
+
+
 def follow(sync: Sync, found: Mapping[int, Mapping[str, Any]]) -> None:
     """Open, renew or close the conflicts of the records that were just read: id → fields in conflict.
 
@@ -59,9 +63,11 @@ def decide(conflict: Conflict, choice: str | Mapping[str, str], who: str) -> Non
     not go back to where it came from.
     """
     with transaction.atomic():
-        held = Conflict.objects.select_for_update().get(pk=conflict.pk)
+        held = Conflict.objects.select_for_update().filter(pk=conflict.pk).first()
+        if held is None:
+            raise Overtaken("This conflict is gone, with its record, sync or integration.")
         if held.chosen:
-            raise Undecided("Somebody decided this already.")
+            raise Overtaken("This conflict is decided already.")
         choices = _choices(held, choice)
         _carry_out(held, {name for name, side in choices.items() if side == Winner.PROVIDER})
         _close(held, choice if isinstance(choice, str) else FIELDS, who)
@@ -79,7 +85,13 @@ def _choices(conflict: Conflict, choice: str | Mapping[str, str]) -> dict[str, s
 def _carry_out(conflict: Conflict, taken: set[str]) -> None:
     record = Record.objects.select_related("type").get(pk=conflict.record_id)
     theirs = {name: values["provider"] for name, values in conflict.fields.items()}
-    link = ExternalLink.objects.select_for_update().get(record=record, integration=conflict.integration_id)
+    links = ExternalLink.objects.select_for_update()
+    link = links.filter(record=record, integration=conflict.integration_id).first()
+    if link is None:
+        raise Overtaken(
+            f"{record} is not linked to {conflict.integration} any more. Run the sync {conflict.sync}: it "
+            "links them again, or says what differs then."
+        )
     data = {**record.data, **{name: theirs[name] for name in taken}}
     if taken and not record.deleted:
         try:

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from hub.accounts.models import Membership
+from hub.identity import tokens
 from hub.sync.models import Conflict, ExternalLink, Record, RunChange, Sync, SyncRun
 from hub.sync.records import Given, upsert
 from hub.sync.starting import start
-from tests.factories import IntegrationFactory, RecordTypeFactory, SyncFactory
+from tests.factories import IntegrationFactory, RecordTypeFactory, SyncFactory, UserFactory
 from tests.hub.api.conftest import API
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +62,25 @@ def test_conflicts_are_listed_and_decided_field_by_field(api: API, conflict: Con
     assert api.post(path, {"choice": "hub"}).status_code == 409
     assert api.get("/api/sync-conflicts").json()["results"] == []
     assert len(api.get("/api/sync-conflicts", state="decided").json()["results"]) == 1
+
+
+def test_a_decision_names_who_made_it(api: API, conflict: Conflict):
+    path = f"/api/sync-conflicts/{conflict.pk}"
+    ann = UserFactory(username="ann")
+    Membership.objects.create(organization=api.organization, user=ann, role="admin")
+    person = {"Authorization": f"Bearer {tokens.begin(ann).access}", "X_Organization": api.organization.slug}
+    assert api.post(path, {"choice": "hub"}, **person).status_code == 200
+    assert Conflict.objects.get().decided_by == "ann"
+
+
+@pytest.mark.parametrize("choice", ["hub", "provider"])
+def test_a_record_that_is_linked_no_more_cannot_be_decided_about(api: API, conflict: Conflict, choice: str):
+    ExternalLink.objects.all().delete()
+    answer = api.post(f"/api/sync-conflicts/{conflict.pk}", {"choice": choice})
+    assert answer.status_code == 409
+    assert "not linked to" in answer.json()["detail"]
+    assert Conflict.objects.get().chosen == ""
+    assert Record.objects.get().data == {"id": "1", "name": "Anna", "city": "Rome"}
 
 
 @pytest.mark.parametrize("body", [{}, {"choice": "both"}, {"choice": "hub", "fields": {"name": "hub"}}])
