@@ -1,6 +1,5 @@
 """Forms of the people pages."""
 
-import ipaddress
 from typing import Any
 
 from django import forms
@@ -14,8 +13,7 @@ from unfold.widgets import (
 )
 
 from hub.accounts.models import APIKey, Membership, Scope
-
-MOST_NETWORKS = 100
+from hub.accounts.networks import read_networks
 
 
 class NetworksField(forms.CharField):
@@ -27,18 +25,10 @@ class NetworksField(forms.CharField):
         return "\n".join(value) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> Any:
-        lines = [part.strip() for part in str(value or "").replace(",", "\n").splitlines() if part.strip()]
-        found = []
-        for line in lines:
-            try:
-                found.append(str(ipaddress.ip_network(line, strict=False)))
-            except ValueError:
-                raise ValidationError(
-                    f"“{line}” is no address or network. Write 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32."
-                ) from None
-        if len(found) > MOST_NETWORKS:
-            raise ValidationError(f"At most {MOST_NETWORKS} networks; join neighbours to a larger one.")
-        return found
+        try:
+            return read_networks(str(value or ""))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
 
     def validate(self, value: Any) -> None:
         """Nothing beyond what was read."""

@@ -1,7 +1,7 @@
 """Keys: which are taken, what they may do, and how soon a revoked one is refused."""
 
 import dataclasses
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from tests.hub.api.conftest import API
 
 pytestmark = pytest.mark.django_db
 STATUS = "/api/integrations/status"
+GOOD = ["--organization", "demo", "--name", "Shop", "--scope", "integrations:read"]
 
 
 def test_takes_a_key_in_either_header(api: API) -> None:
@@ -131,9 +132,30 @@ def test_createapikey_prints_a_working_key_once(capsys: pytest.CaptureFixture[st
     assert text.rpartition("_")[2] not in str(key.__dict__)
 
 
+def test_createapikey_keeps_a_key_to_a_time_and_to_networks(capsys: pytest.CaptureFixture[str]) -> None:
+    OrganizationFactory(slug="demo")
+    more = ["--expires", "2099-01-31T12:00:00+01:00", "--network", "203.0.113.7", "--network", "10.0.0.0/8"]
+
+    call_command("createapikey", *GOOD, *more)
+
+    text = capsys.readouterr().out.strip()
+    key = APIKey.objects.get()
+    assert key.expires_at == datetime(2099, 1, 31, 11, tzinfo=UTC)
+    assert key.allowed_networks == ["203.0.113.7/32", "10.0.0.0/8"]
+    assert Client(REMOTE_ADDR="10.1.2.3").get(STATUS, headers={"X-API-Key": text}).status_code == 200
+    assert Client(REMOTE_ADDR="192.0.2.1").get(STATUS, headers={"X-API-Key": text}).status_code == 403
+    call_command("createapikey", *GOOD, "--expires", "2099-01-31")
+    begins = timezone.make_aware(datetime(2099, 1, 31))
+    assert APIKey.objects.filter(expires_at=begins, allowed_networks=[]).exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ([*GOOD, "--expires", "tomorrow"], "no time"),
+        ([*GOOD, "--expires", "2026-02-30"], "no time"),
+        ([*GOOD, "--expires", "2020-01-31"], "over"),
+        ([*GOOD, "--network", "10.0.0.0/99"], "no address or network"),
         (
             ["--organization", "nowhere", "--name", "x", "--scope", "events:write"],
             "no organization 'nowhere'",
@@ -146,6 +168,7 @@ def test_createapikey_says_what_is_wrong(arguments: list[str], said: str) -> Non
 
     with pytest.raises(CommandError, match=said):
         call_command("createapikey", *arguments)
+    assert not APIKey.objects.exists()
 
 
 def test_the_key_of_a_deleted_organization_is_gone() -> None:
