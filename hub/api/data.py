@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from hub.accounts.models import Scope
 from hub.api import schemas
 from hub.api.base import HubView
-from hub.api.pagination import moment, only_known
+from hub.api.pagination import link_next, moment, only_known
 from hub.api.problems import Conflict, FieldProblem, ProviderFailed, seconds_until
 from hub.connections.models import Integration
 from hub.sync.reading import Held, pull_of, read_page
@@ -77,14 +77,11 @@ class DataView(HubView):
             raise exceptions.Throttled(error.retry_after or 60) from None
         except IntegrationError as error:
             raise ProviderFailed(f"{error.message} {error.hint}".strip()) from None
-        return Response(
-            {
-                "integration": found.slug,
-                "pull": pull.name,
-                "results": page.rows,
-                "next_cursor": _sealed(found, pull.name, page.next_cursor),
-            }
-        )
+        following = _sealed(found, pull.name, page.next_cursor)
+        told = {"integration": found.slug, "pull": pull.name, "results": page.rows}
+        answer = Response({**told, "next_cursor": following})
+        link_next(request, answer, following)
+        return answer
 
 
 def _sealed(integration: Integration, pull: str, cursor: str | None) -> str | None:

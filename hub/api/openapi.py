@@ -36,6 +36,10 @@ IF_MATCH = {
     "examples": {"any": {"summary": "Whatever is there", "value": "*"}},
 }
 ETAG = {"description": "Names this version, for If-Match.", "schema": {"type": "string"}}
+LINK = {
+    "description": 'Where the next page is, relative to this address: <…>; rel="next". Not on the last page.',
+    "schema": {"type": "string"},
+}
 REQUEST_ID = {"description": "Finds the call in the hub's log.", "schema": {"type": "string"}}
 PUBLIC = (
     "Needs no key: it is how people get tokens. An `Idempotency-Key` counts for nothing here: an answer with "
@@ -46,10 +50,14 @@ ALWAYS = (400, 401, 403, 406, 429)
 
 
 class APIKeyScheme(OpenApiAuthenticationExtension):
-    """Both ways in which a key is sent."""
+    """Both ways in which a key is sent, and a person's token with the organization that is meant."""
 
     target_class = "hub.api.authentication.APIKeyAuthentication"
-    name = ["apiKey", "apiKeyHeader", "person"]
+    name = ["apiKey", "apiKeyHeader", "person", "organization"]
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
+        """Return what is enough, each by itself; names in one dict are needed together."""
+        return [{"apiKey": []}, {"apiKeyHeader": []}, {"person": [], "organization": []}]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
         """Return the OpenAPI security schemes."""
@@ -61,6 +69,12 @@ class APIKeyScheme(OpenApiAuthenticationExtension):
                 "scheme": "bearer",
                 "bearerFormat": "JWT",
                 "description": "A person's access token (/api/auth/login), with the header X-Organization.",
+            },
+            {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-Organization",
+                "description": "Slug of the organization that a person means; a key needs none.",
             },
         ]
 
@@ -134,6 +148,8 @@ class HubSchema(AutoSchema):
         headers["X-Request-Id"] = REQUEST_ID
         if status in ("200", "201") and getattr(self.view, "versioned_answers", False):
             headers["ETag"] = ETAG
+        if status == "200" and any(each["name"] == "cursor" for each in operation.get("parameters", [])):
+            headers["Link"] = LINK
         for media in response.get("content", {}).values() if int(status) >= 400 else ():
             media.setdefault("examples", {"Problem": {"value": _sample(int(status))}})
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -25,7 +26,21 @@ def page(request: Request, rows: QuerySet[Any], show: Callable[[Any], dict[str, 
         found, next_cursor = keyset_page(rows, cursor=request.query_params.get("cursor", ""), limit=limit)
     except CursorError as error:
         raise FieldProblem([("cursor", str(error))]) from None
-    return Response({"results": [show(row) for row in found], "next_cursor": next_cursor})
+    answer = Response({"results": [show(row) for row in found], "next_cursor": next_cursor})
+    link_next(request, answer, next_cursor)
+    return answer
+
+
+def link_next(request: Request, answer: Response, cursor: str | None) -> None:
+    """Say in the header ``Link`` (RFC 8288) where the next page is; nothing on the last one.
+
+    Relative, as ``Location`` is: behind a proxy the hub knows neither scheme nor host that the caller
+    used, and the caller sends a key there.
+    """
+    if cursor:
+        query = request.query_params.copy()
+        query["cursor"] = cursor
+        answer.headers["Link"] = f'<{quote(request.path)}?{query.urlencode()}>; rel="next"'
 
 
 def choice(request: Request, name: str, allowed: list[str]) -> str:

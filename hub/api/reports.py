@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from hub.accounts.models import Scope
 from hub.api import schemas
 from hub.api.base import HubView
-from hub.api.pagination import choice, count, moment, only_known
+from hub.api.pagination import choice, count, link_next, moment, only_known
 from hub.api.problems import FieldProblem
 from hub.connections.models import Integration
 from hub.metrics.figures import Tally, tallies
@@ -152,11 +152,7 @@ class _ReportView(HubView):
         except ReportError as error:
             raise FieldProblem([(error.field, str(error))]) from None
         response = Response(found)
-        if found["next_cursor"]:
-            query = request.query_params.copy()
-            query["cursor"] = found["next_cursor"]
-            address = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
-            response.headers["Link"] = f'<{address}>; rel="next"'
+        link_next(request, response, found["next_cursor"])
         if getattr(request.accepted_renderer, "format", "") == "csv":
             name = f"{self.kind}-{span.start:%Y-%m-%d}.csv"
             response.headers["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -12,6 +12,12 @@ IDS = [f"{method} {path}" for method, path, _ in ALL]
 #: How people get tokens: whoever has none may call these, and nobody's answer is kept for a second call.
 PUBLIC = "/api/auth/"
 OURS = [entry for entry in ALL if not entry[1].startswith(PUBLIC)]
+#: Each is enough by itself; what stands together is needed together.
+ENOUGH: list[dict[str, list[Any]]] = [
+    {"apiKey": []},
+    {"apiKeyHeader": []},
+    {"person": [], "organization": []},
+]
 
 
 def media(body: Any) -> list[dict[str, Any]]:
@@ -26,7 +32,7 @@ def test_scope_examples_and_problems(method: str, path: str, operation: dict[str
     else:
         assert operation["x-required-scope"] in Scope.values
         assert f"`{operation['x-required-scope']}`" in operation["description"]
-        assert operation["security"]
+        assert operation["security"] == ENOUGH
     assert operation["summary"]
     for status in ("401", "403", "429"):
         assert "application/problem+json" in operation["responses"][status]["content"]
@@ -34,6 +40,8 @@ def test_scope_examples_and_problems(method: str, path: str, operation: dict[str
         assert "X-Request-Id" in response["headers"], status
         for kind, entry in response.get("content", {}).items():
             assert entry.get("examples"), (status, kind)
+    paged = "cursor" in {each["name"] for each in operation.get("parameters", [])}
+    assert ("Link" in operation["responses"].get("200", {}).get("headers", {})) == paged
     for entry in media(operation.get("requestBody", {})):
         assert entry.get("examples") or entry["schema"].get("format") == "binary", "a request without example"
 
