@@ -88,15 +88,13 @@ class SignInView(APIView, ABC):
 
     def _told(self, run: Callable[[], Response]) -> Response:
         try:
-            response = run()
+            return run()
         except signing_in.SignInError as error:
             raise Refused(str(error), error.status, error.wait) from None
         except tokens.TokenError as error:
             raise Refused(str(error), 401) from None
         except invitations.InvitationError as error:
             raise Refused(str(error), 410) from None
-        response["Cache-Control"] = "no-store"
-        return response
 
 
 def _described(form: type[Body], success: dict[Any, Any], *problems: int, **said: Any) -> Any:

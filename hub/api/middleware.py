@@ -42,6 +42,9 @@ class RequestIdMiddleware:
         finally:
             logs.leave(scope)
         response.headers[HEADER] = request_id
+        if request.path_info.startswith("/api/"):
+            # What a key or token opens is nothing for a cache; not every one knows X-API-Key.
+            response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 

@@ -48,14 +48,14 @@ class SubscriptionIn(Body):
 
 
 class SubscriptionPatch(Body):
-    """What may be changed of one; what is left out stays."""
+    """What may be changed of one: what is left out stays, null brings back the default (RFC 7396)."""
 
     url: Text = Field("", max_length=2000)
     types: list[Text] = Field([], max_length=100)
-    name: Text = ""
-    filter: Text = ""
+    name: Text | None = None
+    filter: Text | None = None
     rate_limit: RateIn | None = None
-    enabled: bool = True
+    enabled: bool | None = None
 
 
 class RotateIn(Body):
@@ -87,6 +87,7 @@ _WRITABLE: dict[str, serializers.Field] = {
     "filter": schemas.text("JMESPath over the event: data.total > `100`.", required=False, max_length=1000),
     "rate_limit": RATE(required=False, allow_null=True, help_text="20 messages a second, unless given."),
 }
+_OPTIONAL: dict[str, Any] = {"required": False, "allow_null": True}
 SECRET_IN = schemas.text("Your own: whsec_ and 24 to 64 bytes in base64.", required=False, max_length=100)
 SUBSCRIPTION_IN = schemas.shape("SubscriptionIn", {**_WRITABLE, "secret": SECRET_IN})
 SUBSCRIPTION_PATCH = schemas.shape(
@@ -94,8 +95,10 @@ SUBSCRIPTION_PATCH = schemas.shape(
     {
         "url": schemas.text(required=False, max_length=2000),
         "types": serializers.ListField(child=serializers.CharField(), required=False),
-        **{name: _WRITABLE[name] for name in ("name", "filter", "rate_limit")},
-        "enabled": serializers.BooleanField(required=False, help_text="true switches it on again."),
+        "name": schemas.text("Its address's host, for null.", **_OPTIONAL, max_length=120),
+        "filter": schemas.text("JMESPath over the event; none, for null.", **_OPTIONAL, max_length=1000),
+        "rate_limit": _WRITABLE["rate_limit"],
+        "enabled": serializers.BooleanField(help_text="true switches it on again.", **_OPTIONAL),
     },
 )
 _SUBSCRIPTION: dict[str, serializers.Field] = {

@@ -71,11 +71,7 @@ class SubscriptionBase(HubView):
             made, secret = subscriptions.create(self.organization, wanted, secret=secret)
         except FieldErrors as error:
             raise _problem(error) from None
-        headers = {
-            "Location": f"/api/subscriptions/{made.pk}",
-            "Cache-Control": "no-store",
-            "ETag": etag(_versioned(made)),
-        }
+        headers = {"Location": f"/api/subscriptions/{made.pk}", "ETag": etag(_versioned(made))}
         return Response({**subscription_facts(made), "secret": secret}, status=201, headers=headers)
 
 
@@ -155,8 +151,9 @@ class SubscriptionView(SubscriptionBase):
                     subscriptions.change(row, **fields)
                 except FieldErrors as error:
                     raise _problem(error) from None
-            if "enabled" in given.model_fields_set and given.enabled != row.enabled:
-                _switch(row, given.enabled)
+            on = given.enabled is not False
+            if "enabled" in given.model_fields_set and on != row.enabled:
+                _switch(row, on)
         return self._answer(row)
 
     @extend_schema(
@@ -209,8 +206,7 @@ class RotateView(SubscriptionBase):
             )
         except FieldErrors as error:
             raise _problem(error) from None
-        told = {"secret": secret, "previous_secret_until": row.previous_until}
-        return Response(told, headers={"Cache-Control": "no-store"})
+        return Response({"secret": secret, "previous_secret_until": row.previous_until})
 
 
 class TestSubscriptionView(SubscriptionBase):
@@ -368,7 +364,7 @@ def _wanted(given: BaseModel) -> dict[str, Any]:
     if "rate_limit" in named:
         rate = named.pop("rate_limit")
         named["rate"] = (rate["count"], rate.get("seconds", 1)) if rate else None
-    return named
+    return {name: "" if value is None and name != "rate" else value for name, value in named.items()}
 
 
 def _check_https(url: str) -> None:

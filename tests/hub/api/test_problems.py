@@ -131,6 +131,13 @@ def test_a_host_that_is_not_allowed_is_a_problem_too(api: API) -> None:
     check(answer, 400)
 
 
+@pytest.mark.parametrize("path", ["/api/events", "/api/integrations/status", "/api/nothing", "/api/events/"])
+def test_no_cache_keeps_an_answer(api: API, path: str) -> None:
+    assert api.get(path).headers["Cache-Control"] == "no-store"
+    assert Client().get(path).headers["Cache-Control"] == "no-store"
+    assert api.post("/api/events", EVENT).headers["Cache-Control"] == "no-store"
+
+
 def test_the_callers_request_id_is_kept_where_it_is_sane(api: API) -> None:
     def echoed(text: str) -> str:
         return api.client.get("/api/events", headers={**api.headers, "X-Request-Id": text}).headers[

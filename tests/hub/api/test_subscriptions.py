@@ -83,6 +83,23 @@ def test_a_patch_changes_what_it_names_and_switches(api: API) -> None:
     assert change(api, "PATCH", path, [1]).status_code == 400
 
 
+def test_null_in_a_patch_brings_back_the_default(api: API) -> None:
+    given = {"name": "Orders", "filter": "data.total > `5`", "rate_limit": {"count": 5, "seconds": 60}}
+    path = api.post(PATH, {**NEW, **given})["Location"]
+    change(api, "PATCH", path, {"enabled": False})
+    changed = change(api, "PATCH", path, dict.fromkeys([*given, "enabled"]))
+    assert changed.status_code == 200, changed.text
+    assert {name: changed.json()[name] for name in [*given, "enabled"]} == {
+        "name": "hooks.example.com",
+        "filter": "",
+        "rate_limit": None,
+        "enabled": True,
+    }
+    for needed in ("url", "types"):
+        refused = change(api, "PATCH", path, {needed: None})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, needed)
+
+
 def test_a_change_says_which_version_it_means(api: API) -> None:
     made = api.post(PATH, NEW)
     path, first = made["Location"], made["ETag"]
