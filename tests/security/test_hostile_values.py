@@ -43,6 +43,7 @@ def address(world: World, path: str, given: Mapping[str, str]) -> str:
         "key": rows["record"].key,
         "rule": str(rows["rule"].pk),
         "provider": "stripe",
+        "deed": "cancel",
         **given,
     }
     return re.sub(r"{(\w+)}", lambda found: quote(names.get(found[1], "1"), safe=""), path)

@@ -1,15 +1,21 @@
 """Nobody sees or moves anything of another organization: every address is tried with its ids."""
 
 import re
+from typing import Any
 
 import pytest
+from django.apps import apps
+from django.db.models import F
 from django.urls import reverse
 
 from hub.accounts.models import Role
+from hub.lib import throttle
 from tests.factories import api_key
+from tests.hub.api.conftest import API
 from tests.hub.dashboard.world import World
 from tests.security.addresses import deeds_of, operations, pages_of, photograph, plain_pages, unfilled
 from tests.security.conftest import MARK
+from tests.security.test_hostile_values import address as filled
 
 #: Answers that tell nothing: elsewhere, refused, not there, not so.
 SILENT = {302, 403, 404, 405}
@@ -116,16 +122,69 @@ def test_the_api_knows_no_strangers_ids(world: World, strangers: World) -> None:
     ids = {str(row.pk) for row in strangers.rows.values()} | {strangers.rows["integration"].slug}
     tried = 0
     for method, path, operation in operations():
-        if "{" not in path:
-            continue
-        for each in ids:
-            address = re.sub(r"\{[^}]+\}", each, path)
-            answer = client.generic(method.upper(), address, b"{}", "application/json", headers=headers)
-            assert answer.status_code in {403, 404}, (operation["operationId"], address)
-            assert MARK not in answer.text
-            tried += 1
+        for name in re.findall(r"{(\w+)}", path):
+            if (method, name) == ("put", "key"):
+                continue  # a new record under whatever key
+            for each in ids:
+                url = filled(world, path, {name: each})
+                answer = client.generic(method.upper(), url, b"{}", "application/json", headers=headers)
+                assert answer.status_code in {403, 404}, (operation["operationId"], url)
+                assert MARK not in answer.text
+                tried += 1
     assert tried
     assert photograph() == before
+
+
+def test_no_body_of_the_api_reaches_a_strangers_row(world: World, strangers: World) -> None:
+    """Each field of each example, with what names a row of the strangers."""
+    api, rows = API(world.organization), strangers.rows
+    names = [str(rows[name].pk) for name in ("event", "item", "route", "subscription", "record")]
+    names += [rows[name].slug for name in ("integration", "mapping", "sync")]
+    before, tried = theirs(strangers), 0
+    for method, path, operation in operations():
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        if path.startswith("/api/auth/"):
+            continue
+        for example in content.get("examples", {}).values():
+            for field, value in example["value"].items():
+                for each in names:
+                    throttle.forget()
+                    body = {**example["value"], field: [each] if isinstance(value, list) else each}
+                    answer = api.send(method.upper(), filled(world, path, {}), body, If_Match="*")
+                    assert answer.status_code < 500, (method, path, body)
+                    assert MARK not in answer.text, (method, path, body)
+                    tried += 1
+    assert tried > 300
+    assert theirs(strangers) == before
+    assert crossing() == []
+
+
+def theirs(strangers: World) -> dict[str, Any]:
+    """Every row of the strangers as it is now."""
+    managers = {name: type(row)._base_manager for name, row in strangers.rows.items()}
+    return {
+        name: manager.filter(pk=strangers.rows[name].pk).values().get() for name, manager in managers.items()
+    }
+
+
+def crossing() -> list[str]:
+    """Columns through which a row of one organization leads to a row of another."""
+    return [
+        f"{model._meta.label}.{field.name}"
+        for model in apps.get_models()
+        if owned(model)
+        for field in model._meta.fields
+        if field.is_relation
+        and owned(field.related_model)
+        and model._base_manager.exclude(**{field.name: None})
+        .exclude(**{f"{field.name}__organization": F("organization")})
+        .exists()
+    ]
+
+
+def owned(model: Any) -> bool:
+    """Whether rows of ``model`` belong to an organization."""
+    return any(field.name == "organization" for field in model._meta.fields)
 
 
 def test_lists_of_the_api_hold_nothing_of_strangers(world: World, strangers: World) -> None:

@@ -112,6 +112,22 @@ def test_a_second_factor_is_asked_for_and_taken(member: Membership) -> None:
     assert call(told["access_token"], member.organization.slug).status_code == 200
 
 
+def test_a_code_is_good_once(member: Membership) -> None:
+    TOTP.activate(member.user, SECRET)
+    code = code_now()
+    answers = [send("login", {"challenge": signed_in(member)["challenge"], "code": code}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 401]
+
+
+def test_codes_cannot_be_guessed_for_long(member: Membership) -> None:
+    TOTP.activate(member.user, SECRET)
+    wrong = [send("login", {"challenge": signed_in(member)["challenge"], "code": "000000"}) for _ in range(6)]
+    assert [answer.status_code for answer in wrong] == [401] * 5 + [429]
+    late = send("login", {"challenge": signed_in(member)["challenge"], "code": code_now()})
+    assert late.status_code == 429
+    assert int(late.headers["Retry-After"]) > 0
+
+
 def test_an_organization_that_asks_for_two_factors_is_closed_without(member: Membership) -> None:
     member.organization.requires_two_factors = True
     member.organization.save()

@@ -1,9 +1,12 @@
 """Idempotency-Key: done once, answered again."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from hub.api import idempotency, queue
@@ -52,6 +55,30 @@ def test_a_call_under_way_is_a_conflict_until_it_was_cut_off(api: API) -> None:
     assert check(send(api), 409)
     IdempotentCall.objects.update(started_at=timezone.now() - idempotency.LONGEST_CALL - timedelta(seconds=1))
     assert send(api).status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_calls_at_the_same_moment_one_is_done(api: API) -> None:
+    together = threading.Barrier(6, timeout=60)
+
+    def call(_: int) -> Any:
+        try:
+            together.wait()
+            return send(api)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(call, range(6)))
+
+    assert FieldMapping.objects.count() == 1
+    done = [answer for answer in answers if answer.status_code == 201]
+    assert len([answer for answer in done if "Idempotency-Replayed" not in answer.headers]) == 1
+    assert len({answer.content for answer in done}) == 1
+    for late in answers:
+        if late not in done:
+            assert check(late, 409)
+            assert late.headers["Retry-After"] == "1"
 
 
 def test_a_refused_call_may_be_mended_under_its_key(api: API) -> None:
