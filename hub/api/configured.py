@@ -123,7 +123,8 @@ class ConfiguredList(ConfiguredView):
         with transaction.atomic():
             lock(self.organization)
             if self.rows().filter(slug=wanted["slug"]).exists():
-                message = f"There is a {self.kind} {wanted['slug']!r} already; change it with PATCH."
+                article = "an" if self.kind[0] in "aeiou" else "a"
+                message = f"There is {article} {self.kind} {wanted['slug']!r} already; change it with PATCH."
                 raise Conflict(message)
             return self.save(wanted), wanted
 

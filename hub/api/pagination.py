@@ -54,13 +54,17 @@ def choice(request: Request, name: str, allowed: list[str]) -> str:
 
 
 def only_known(request: Request, *names: str, but: tuple[str, ...] = ()) -> None:
-    """Raise FieldProblem for a query parameter that does not exist: a typo must not mean 'all'.
+    """Raise FieldProblem for a query parameter that does not exist or is empty: a slip must not mean 'all'.
 
     ``but``: of those that lists have (cursor, limit) the ones that this one has not.
     """
     known = {*names, "cursor", "limit"}.difference(but)
     if twice := sorted(name for name, values in request.query_params.lists() if len(values) > 1):
         raise FieldProblem([(name, f"{name!r} is given more than once; which one counts?") for name in twice])
+    if empty := sorted(name for name in names if request.query_params.get(name) == ""):
+        raise FieldProblem(
+            [(name, f"'{name}' is empty; give it a value, or leave it out.") for name in empty]
+        )
     if unknown := sorted(set(request.query_params) - known):
         raise FieldProblem(
             [

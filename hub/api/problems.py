@@ -30,7 +30,7 @@ DETAILS = {
     403: "This API key may not do that.",
     404: "There is nothing here.",
     405: "This address does not take that method.",
-    406: "The API answers in application/json only.",
+    406: "The API answers in application/json, reports also in text/csv: accept that.",
     409: "It does not go together with what there is; detail says what.",
     412: "It was changed meanwhile; read it again.",
     413: "The body is too large.",
@@ -213,9 +213,14 @@ def _known(error: Exception) -> exceptions.APIException | None:
     return None
 
 
+#: What the framework says of itself means nothing to a caller.
+_TOLD_BY_STATUS = (exceptions.Throttled, exceptions.MethodNotAllowed)
+
+
 def _detail(error: exceptions.APIException) -> str:
-    if isinstance(error, exceptions.Throttled):
-        return DETAILS[429]
+    plain = isinstance(error, _TOLD_BY_STATUS) or str(error.detail) == str(error.default_detail)
+    if plain and error.status_code in DETAILS and type(error).__module__ == exceptions.__name__:
+        return DETAILS[error.status_code]
     if isinstance(error, exceptions.ValidationError):
         return "Some values are not accepted."
     return str(error.detail)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -136,6 +137,13 @@ class _ReportView(HubView):
     required_scope = Scope.METRICS_READ
     renderer_classes = [JSONRenderer, CSVRenderer]
     kind = ""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Choose JSON or CSV; raise FieldProblem for a format that is neither: DRF calls it not found."""
+        try:
+            return super().perform_content_negotiation(request, force)
+        except Http404:
+            raise FieldProblem([("format", "'format' is one of: json, csv.")]) from None
 
     def made(self, request: Request) -> Response:
         """Return the report that was asked for."""

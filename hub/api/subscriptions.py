@@ -187,7 +187,8 @@ class RotateView(SubscriptionBase):
     @extend_schema(
         operation_id="rotateSubscriptionSecret",
         summary="Replace the signing secret, with an overlap",
-        description="During the overlap every message bears two signatures, one by each secret.",
+        description="During the overlap every message bears two signatures, one by each secret. The body may "
+        "be left out: a made secret, a day of overlap.",
         request={"application/json": ROTATE_IN},
         responses=schemas.answers({200: ROTATED}, 400, 404, 413, 415),
         examples=[
@@ -199,7 +200,7 @@ class RotateView(SubscriptionBase):
     def post(self, request: Request, id: str) -> Response:
         """Rotate the secret and answer with the new one, this once."""
         row = self.find(id)
-        given = read_form(RotateIn, self.sent())
+        given = read_form(RotateIn, self.sent() if self.raw_body.strip() else {})
         try:
             secret = subscriptions.rotate(
                 row, secret=given.secret, overlap=timedelta(hours=given.overlap_hours)

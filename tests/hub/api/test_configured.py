@@ -85,7 +85,8 @@ class TestIntegrations:
         assert "stripe" in unknown["detail"]
 
     def test_a_slug_that_is_taken_is_a_conflict(self, api: API, stripe: Any) -> None:
-        check(api.post("/api/integrations", STRIPE), 409)
+        held = check(api.post("/api/integrations", STRIPE), 409)
+        assert held["detail"].startswith("There is an integration")
 
     def test_a_patch_changes_what_it_names(self, api: API, stripe: Any) -> None:
         answer = api.patch(

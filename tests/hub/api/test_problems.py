@@ -52,8 +52,11 @@ def test_408_where_the_body_does_not_come_to_its_end(api: API, path: str, error:
     assert "nothing of it was kept" in check(answer, 408)["detail"]
 
 
-def test_401_without_a_key() -> None:
-    check(Client().get("/api/events"), 401)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_401_says_how_a_key_is_sent(method: str) -> None:
+    answer = getattr(Client(), method)("/api/events")
+
+    assert "Authorization: Bearer" in check(answer, 401)["detail"]
 
 
 def test_403_without_the_scope() -> None:
@@ -70,14 +73,14 @@ def test_404_where_there_is_nothing(api: API, path: str) -> None:
 def test_405_names_what_is_allowed(api: API) -> None:
     answer = api.client.delete("/api/events", headers=api.headers)
 
-    check(answer, 405)
+    assert check(answer, 405)["detail"] == "This address does not take that method."
     assert "POST" in answer.headers["Allow"]
 
 
 def test_406_for_html(api: API) -> None:
     answer = api.client.get("/api/events", headers={**api.headers, "Accept": "text/html"})
 
-    check(answer, 406)
+    assert "application/json" in check(answer, 406)["detail"]
 
 
 def test_413_names_the_limit(api: API) -> None:
@@ -129,6 +132,17 @@ def test_a_host_that_is_not_allowed_is_a_problem_too(api: API) -> None:
     answer = api.client.get("/api/events", headers={**api.headers, "Host": "evil.example"})
 
     check(answer, 400)
+
+
+@pytest.mark.parametrize("path", ["/api/events", "/api/queue", "/api/mappings", "/api/integrations/logs"])
+def test_400_for_a_filter_without_a_value(api: API, path: str) -> None:
+    """As a script sends it whose variable is empty: it must not get all."""
+    name = {"/api/events": "subject", "/api/mappings": "action"}.get(path, "integration")
+    held = check(api.get(path, **{name: ""}), 400)
+
+    assert held["errors"] == [
+        {"field": name, "message": f"'{name}' is empty; give it a value, or leave it out."}
+    ]
 
 
 @pytest.mark.parametrize("path", ["/api/events", "/api/integrations/status", "/api/nothing", "/api/events/"])

@@ -47,6 +47,12 @@ def test_reports_by_hour_and_day(api: API, counted: Any, step: str) -> None:
     assert api.get("/api/reports/webhooks", step=step).json()["rows"] == []
 
 
+def test_a_format_that_there_is_not_is_named(api: API) -> None:
+    held = check(api.get("/api/reports/deliveries", format="xml"), 400)
+
+    assert held["errors"] == [{"field": "format", "message": "'format' is one of: json, csv."}]
+
+
 def test_as_csv(api: API, counted: Any) -> None:
     for answer in (
         api.get("/api/reports/deliveries", format="csv"),

@@ -131,6 +131,7 @@ def test_a_secret_is_rotated(api: API) -> None:
     assert datetime.fromisoformat(rotated["previous_secret_until"])
     assert api.post(f"{PATH}/{made.pk}/rotate", {"overlap_hours": 0}).json()["previous_secret_until"] is None
     assert api.post(f"{PATH}/{made.pk}/rotate", {"overlap_hours": 9999}).status_code == 400
+    assert api.post(f"{PATH}/{made.pk}/rotate", b"").json()["previous_secret_until"]
 
 
 def test_a_test_event_is_queued_and_told(api: API) -> None:
