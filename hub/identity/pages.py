@@ -16,7 +16,8 @@ PLACES = ("/account/", "/admin/login/")
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Context processor: what the admin's templates need, for pages that no ModelAdmin renders."""
-    if not request.path_info.startswith(PLACES):
+    # A request that is refused before anybody asked who it is from (a foreign host) has no user.
+    if not request.path_info.startswith(PLACES) or not hasattr(request, "user"):
         return {}
     return {
         **admin.site.each_context(request),
