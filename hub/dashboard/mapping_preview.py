@@ -213,7 +213,8 @@ def _answer(
     more: dict[str, Any] | None = None,
 ) -> JsonResponse:
     general = [entry for entry in made.problems if not entry.rule]
-    html = render_to_string("mapping/preview.html", {"preview": made, "general": general})
+    told_of = {"preview": made, "general": general, "no_rules": envelope is not None and not rules}
+    html = render_to_string("mapping/preview.html", told_of)
     problems = [{"rule": entry.rule, "text": _at_rule(entry)} for entry in made.problems if entry.rule]
     values = rule_values(rules, envelope.as_dict()) if rules and envelope else {}
     told = {"html": html, "problems": problems, "values": values, "paths": _paths(envelope)}

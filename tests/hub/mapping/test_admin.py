@@ -84,6 +84,19 @@ def test_preview_puts_problems_at_their_rules(client: Client, membership: Member
     assert "It would not be sent." in shown["html"]
 
 
+def test_preview_without_a_rule_says_to_add_one_and_folds_what_does_not_fit(
+    client: Client, membership: Membership
+) -> None:
+    data = {"odd": 1, "strange": 2, "queer": 3, "weird": 4, "email": "no address"}
+    event = make.EventFactory(organization=membership.organization, data=data)
+    asked = {"target": TARGET, "integration": "", "event": str(event.pk)}
+    none = preview(client, rules=[], **asked)["html"]
+    assert "No rule yet" in none
+    assert "It would not be sent." not in none
+    assert "What does not fit (5)" in none
+    assert "It would not be sent." in preview(client, rules=[RULE], **asked)["html"]
+
+
 def test_preview_takes_pasted_json_and_says_where_it_is_none(client: Client) -> None:
     good = preview(
         client, target=TARGET, integration="", event="", pasted='{"email": "a@b.co"}', rules=[RULE]
