@@ -261,6 +261,14 @@ class TestProcesses:
         sweep.save()
         assert worst(processes.scheduler()) == Level.PROBLEM
 
+    def test_a_beat_that_began_just_now_has_not_told_yet_what_it_did(self, hub: Change) -> None:
+        hub(broker_url="redis://localhost")
+        every = IntervalSchedule.objects.create(every=15, period="seconds")
+        PeriodicTask.objects.create(name="interchange: sweep", task="x", interval=every)
+        assert worst(processes.scheduler()) == Level.OK
+        PeriodicTask.objects.update(date_changed=timezone.now() - timedelta(minutes=11))
+        assert worst(processes.scheduler()) == Level.PROBLEM
+
     def test_items_that_nobody_takes(self) -> None:
         assert worst(processes.deliveries()) == Level.OK
         QueueItemFactory(due_at=timezone.now() - timedelta(minutes=5))
