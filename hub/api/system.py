@@ -19,7 +19,8 @@ from hub.connections.lost import loss
 from hub.delivery import beats
 from hub.lib.inbound import is_local_call
 from hub.lib.keyring import KeyringError
-from hub.metrics.collector import CONTENT_TYPE, exposition
+from hub.metrics.collector import exposition
+from hub.metrics.prometheus import CONTENT_TYPE
 
 logger = logging.getLogger(__name__)
 

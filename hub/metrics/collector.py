@@ -6,16 +6,12 @@ word from a fixed list: never an event type, a subject or an error's text. So th
 ``PER_INTEGRATION`` series per integration.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Count
 from django.utils import timezone
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.exposition import generate_latest
-from prometheus_client.registry import Collector
 
 from hub.accounts.models import Organization
 from hub.accounts.quotas import standings
@@ -23,11 +19,11 @@ from hub.connections.models import Circuit, Integration, Status
 from hub.delivery import beats
 from hub.delivery.models import IntegrationLog
 from hub.metrics import histogram, storage
-from hub.metrics.models import OUTCOMES, RollupCursor, TotalFigures
+from hub.metrics.models import COUNTERS, OUTCOMES, RollupCursor, TotalFigures
+from hub.metrics.prometheus import Family, joined, labels
 from hub.metrics.stats import Health, integration_health
 
 LABELS = ("organization", "integration", "provider")
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 #: Bound of the series that one integration can have; a test holds it.
 PER_INTEGRATION = 50
 WEBHOOKS = {
@@ -35,169 +31,167 @@ WEBHOOKS = {
     "repeated": "webhooks_repeated",
     "refused": "webhooks_refused",
 }
+BOUNDS = [labels(le=bound) for bound in (*(str(bound / 1000) for bound in histogram.BOUNDS), "+Inf")]
+#: Columns of the totals.
+COLUMNS = (*COUNTERS, "rate_held_ms")
+_NOTHING: Mapping[str, int] = dict.fromkeys(COLUMNS, 0)
+#: Integrations, each with its labels: as it is, and the totals of its columns.
+Standing = Sequence[tuple[Health, str]]
+Counted = Sequence[tuple[Mapping[str, int], str]]
 
 
 def exposition(organizations: Iterable[Organization]) -> bytes:
     """Return the metrics of ``organizations`` in Prometheus' text format."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(HubCollector(organizations))
-    return generate_latest(registry)
+    return "".join(family.text() for family in families(list(organizations))).encode()
 
 
-class HubCollector(Collector):
-    """The metrics of the organizations given, by integration."""
-
-    def __init__(self, organizations: Iterable[Organization]):
-        self.organizations = organizations
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield every family once."""
-        health = integration_health(self.organizations)
-        ids = [entry.integration.pk for entry in health]
-        figures = {row.integration_id: row for row in TotalFigures.objects.filter(integration__in=ids)}
-        yield _queue(health)
-        yield _attempts_of_the_day(health)
-        yield from _state(health, timezone.now())
-        yield from _counters(health, figures)
-        yield _latency(health, figures)
-        yield self._integrations()
-        yield self._quotas()
-        yield _rollup_lag()
-        yield _workers()
-        yield _storage()
-
-    def _integrations(self) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(
-            "interchange_integrations", "Integrations by status", labels=["organization", "status"]
-        )
-        rows = (
-            Integration.objects.filter(organization__in=self.organizations)
-            .values_list("organization__slug", "status")
-            .annotate(count=Count("id"))
-            .order_by()
-        )
-        for organization, status, count in rows:
-            family.add_metric([organization, status], count)
-        return family
-
-    def _quotas(self) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(
-            "interchange_organization_quota_used_ratio",
-            "Share of an organization's quota of events that is used up",
-            labels=["organization", "period"],
-        )
-        for organization in self.organizations:
-            for each in standings(organization, timezone.now()):
-                family.add_metric([organization.slug, each.quota.period.value], each.percent / 100)
-        return family
+def families(organizations: Sequence[Organization]) -> Iterator[Family]:
+    """Yield every metric of the organizations given once."""
+    health = [(entry, _labels(entry.integration)) for entry in integration_health(organizations)]
+    figures = _totals([entry.integration.pk for entry, _ in health])
+    counted = [(figures.get(entry.integration.pk, _NOTHING), named) for entry, named in health]
+    yield _queue(health)
+    yield _attempts_of_the_day(health)
+    yield from _state(health, timezone.now())
+    yield from _counters(counted)
+    yield _latency(counted)
+    yield _integrations(organizations)
+    yield _quotas(organizations)
+    yield _rollup_lag()
+    yield _workers()
+    yield _storage()
 
 
-def _queue(health: Sequence[Health]) -> GaugeMetricFamily:
-    family = _gauge("interchange_queue_items", "Queue items that are not finished, and failed ones", "state")
-    for entry in health:
-        for state, count in (
-            ("pending", entry.queue_depth),
-            ("processing", entry.in_flight),
-            ("failed", entry.failed_items),
-        ):
-            family.add_metric([*_labels(entry.integration), state], count)
+def _totals(integrations: Sequence[UUID]) -> dict[UUID, Mapping[str, int]]:
+    rows = TotalFigures.objects.filter(integration__in=integrations)
+    return {row["integration_id"]: row for row in rows.values("integration_id", *COLUMNS)}
+
+
+def _queue(health: Standing) -> Family:
+    family = Family("interchange_queue_items", "gauge", "Queue items that are not finished, and failed ones")
+    pending, processing, failed = _each("state", ("pending", "processing", "failed"))
+    for entry, named in health:
+        family.add(joined(named, pending), entry.queue_depth)
+        family.add(joined(named, processing), entry.in_flight)
+        family.add(joined(named, failed), entry.failed_items)
     return family
 
 
-def _attempts_of_the_day(health: Sequence[Health]) -> GaugeMetricFamily:
-    family = _gauge("interchange_delivery_attempts_24h", "Delivery attempts of the last 24 hours", "outcome")
-    for entry in health:
-        family.add_metric([*_labels(entry.integration), "ok"], entry.succeeded_24h)
-        family.add_metric([*_labels(entry.integration), "failed"], entry.failed_24h)
+def _attempts_of_the_day(health: Standing) -> Family:
+    family = Family("interchange_delivery_attempts_24h", "gauge", "Delivery attempts of the last 24 hours")
+    ok, failed = _each("outcome", ("ok", "failed"))
+    for entry, named in health:
+        family.add(joined(named, ok), entry.succeeded_24h)
+        family.add(joined(named, failed), entry.failed_24h)
     return family
 
 
-def _state(health: Sequence[Health], now: datetime) -> Iterator[GaugeMetricFamily]:
-    late = _gauge("interchange_queue_oldest_due_seconds", "How late the oldest due item is")
-    up = _gauge("interchange_integration_up", "1: deliveries may flow; 0: held")
-    opened = _gauge("interchange_integration_circuit_open", "1: the circuit breaker is open")
-    circuit = _gauge("interchange_integration_circuit_state", "1 for the breaker's present state", "state")
-    blocked = _gauge("interchange_integration_rate_wait_seconds", "How long the provider asked to wait yet")
-    tested = _gauge("interchange_integration_test_ok", "1: the last connection test passed")
-    for entry in health:
-        integration, labels = entry.integration, _labels(entry.integration)
-        late.add_metric(labels, entry.waiting_seconds(now))
-        up.add_metric(labels, float(integration.status == Status.ACTIVE))
-        opened.add_metric(labels, float(integration.circuit == Circuit.OPEN))
-        for state in Circuit.values:
-            circuit.add_metric([*labels, state], float(integration.circuit == state))
-        blocked.add_metric(labels, _seconds_until(integration.blocked_until, now))
+def _state(health: Standing, now: datetime) -> Iterator[Family]:
+    late = Family("interchange_queue_oldest_due_seconds", "gauge", "How late the oldest due item is")
+    up = Family("interchange_integration_up", "gauge", "1: deliveries may flow; 0: held")
+    opened = Family("interchange_integration_circuit_open", "gauge", "1: the circuit breaker is open")
+    circuit = Family("interchange_integration_circuit_state", "gauge", "1 for the breaker's present state")
+    blocked = Family(
+        "interchange_integration_rate_wait_seconds", "gauge", "How long the provider asked to wait yet"
+    )
+    tested = Family("interchange_integration_test_ok", "gauge", "1: the last connection test passed")
+    circuits = list(zip(Circuit.values, _each("state", Circuit.values), strict=True))
+    for entry, named in health:
+        integration = entry.integration
+        late.add(named, entry.waiting_seconds(now))
+        up.add(named, int(integration.status == Status.ACTIVE))
+        opened.add(named, int(integration.circuit == Circuit.OPEN))
+        for state, label in circuits:
+            circuit.add(joined(named, label), int(integration.circuit == state))
+        blocked.add(named, _seconds_until(integration.blocked_until, now))
         if integration.test_ok is not None:
-            tested.add_metric(labels, float(integration.test_ok))
+            tested.add(named, int(integration.test_ok))
     yield from (late, up, opened, circuit, blocked, tested)
 
 
-def _counters(health: Sequence[Health], figures: dict[UUID, TotalFigures]) -> Iterator[CounterMetricFamily]:
-    attempts = _counter("interchange_delivery_attempts", "Delivery attempts", "outcome")
-    failed = _counter("interchange_delivery_items_failed", "Queue items that failed for good")
-    waits = _counter("interchange_delivery_rate_waits", "Attempts that the provider answered with its limit")
-    held = _counter(
+def _counters(counted: Counted) -> Iterator[Family]:
+    attempts = Family("interchange_delivery_attempts", "counter", "Delivery attempts")
+    failed = Family("interchange_delivery_items_failed", "counter", "Queue items that failed for good")
+    waits = Family(
+        "interchange_delivery_rate_waits", "counter", "Attempts that the provider answered with its limit"
+    )
+    held = Family(
         "interchange_delivery_rate_held_seconds",
+        "counter",
         "Seconds in which deliveries were due and the limit in force had no permit, summed over the workers",
     )
-    expiries = _counter("interchange_delivery_lease_expiries", "Deliveries whose worker was gone")
-    webhooks = _counter("interchange_webhooks", "Calls to webhook endpoints", "outcome")
-    for entry in health:
-        labels = _labels(entry.integration)
-        row = figures.get(entry.integration.pk) or TotalFigures()
-        for outcome in OUTCOMES:
-            attempts.add_metric([*labels, outcome], getattr(row, outcome))
-        failed.add_metric(labels, row.failed_items)
-        waits.add_metric(labels, row.rate_limited)
-        held.add_metric(labels, row.rate_held_ms / 1000)
-        expiries.add_metric(labels, row.lost)
-        for outcome, column in WEBHOOKS.items():
-            webhooks.add_metric([*labels, outcome], getattr(row, column))
+    expiries = Family("interchange_delivery_lease_expiries", "counter", "Deliveries whose worker was gone")
+    webhooks = Family("interchange_webhooks", "counter", "Calls to webhook endpoints")
+    outcomes = list(zip(OUTCOMES, _each("outcome", OUTCOMES), strict=True))
+    calls = list(zip(WEBHOOKS.values(), _each("outcome", WEBHOOKS), strict=True))
+    for row, named in counted:
+        for column, label in outcomes:
+            attempts.add(joined(named, label), row[column])
+        failed.add(named, row["failed_items"])
+        waits.add(named, row["rate_limited"])
+        held.add(named, row["rate_held_ms"] / 1000)
+        expiries.add(named, row["lost"])
+        for column, label in calls:
+            webhooks.add(joined(named, label), row[column])
     yield from (attempts, failed, waits, held, expiries, webhooks)
 
 
-def _latency(health: Sequence[Health], figures: dict[UUID, TotalFigures]) -> HistogramMetricFamily:
-    family = HistogramMetricFamily(
-        "interchange_delivery_duration_seconds", "How long delivery attempts took", labels=LABELS
-    )
-    for entry in health:
-        row = figures.get(entry.integration.pk) or TotalFigures()
-        family.add_metric(_labels(entry.integration), _buckets(row), row.duration_ms / 1000)
+def _latency(counted: Counted) -> Family:
+    family = Family("interchange_delivery_duration_seconds", "histogram", "How long delivery attempts took")
+    for row, named in counted:
+        counts = [row[column] for column in histogram.COLUMNS]
+        family.add_histogram(named, BOUNDS, counts, row["duration_ms"] / 1000)
     return family
 
 
-def _buckets(row: TotalFigures) -> list[tuple[str, float]]:
-    """Return (upper bound in seconds, how many took that long at most), as Prometheus wants them."""
-    bounds = [*(str(bound / 1000) for bound in histogram.BOUNDS), "+Inf"]
-    buckets, below = [], 0
-    for bound, column in zip(bounds, histogram.COLUMNS, strict=True):
-        below += getattr(row, column)
-        buckets.append((bound, float(below)))
-    return buckets
+def _integrations(organizations: Sequence[Organization]) -> Family:
+    family = Family("interchange_integrations", "gauge", "Integrations by status")
+    rows = (
+        Integration.objects.filter(organization__in=organizations)
+        .values_list("organization__slug", "status")
+        .annotate(count=Count("id"))
+        .order_by()
+    )
+    for organization, status, count in rows:
+        family.add(labels(organization=organization, status=status), count)
+    return family
 
 
-def _rollup_lag() -> GaugeMetricFamily:
+def _quotas(organizations: Sequence[Organization]) -> Family:
+    family = Family(
+        "interchange_organization_quota_used_ratio",
+        "gauge",
+        "Share of an organization's quota of events that is used up",
+    )
+    for organization in organizations:
+        for each in standings(organization, timezone.now()):
+            named = labels(organization=organization.slug, period=each.quota.period.value)
+            family.add(named, each.percent / 100)
+    return family
+
+
+def _rollup_lag() -> Family:
     """Return how far the counters are behind: they stand still where no scheduler runs."""
-    family = GaugeMetricFamily("interchange_rollup_lag_seconds", "Age of the oldest log row not counted yet")
+    family = Family("interchange_rollup_lag_seconds", "gauge", "Age of the oldest log row not counted yet")
     cursor = RollupCursor.objects.filter(name="log").first()
     rows = IntegrationLog.objects.filter(pk__gt=cursor.last_id if cursor else 0).order_by("pk")
     oldest = rows.values_list("created_at", flat=True).first()
-    family.add_metric([], 0.0 if oldest is None else max(0.0, (timezone.now() - oldest).total_seconds()))
+    family.add("", 0 if oldest is None else max(0.0, (timezone.now() - oldest).total_seconds()))
     return family
 
 
-def _workers() -> GaugeMetricFamily:
+def _workers() -> Family:
     """Return how many workers get round their loop; of the whole hub, whoever asks."""
-    family = GaugeMetricFamily("interchange_workers", "Worker processes with a recent sign of life")
-    family.add_metric([], beats.alive().count())
+    family = Family("interchange_workers", "gauge", "Worker processes with a recent sign of life")
+    family.add("", beats.alive().count())
     return family
 
 
-def _storage() -> GaugeMetricFamily:
+def _storage() -> Family:
     """Return how much the database keeps; of the whole hub, whoever asks."""
-    family = GaugeMetricFamily("interchange_storage_bytes", "Size of tables and indexes", labels=["part"])
+    family = Family("interchange_storage_bytes", "gauge", "Size of tables and indexes")
     for part, size in storage.sizes().items():
-        family.add_metric([part], size)
+        family.add(labels(part=part), size)
     return family
 
 
@@ -205,13 +199,14 @@ def _seconds_until(moment: datetime | None, now: datetime) -> float:
     return max(0.0, (moment - now).total_seconds()) if moment else 0.0
 
 
-def _gauge(name: str, documentation: str, *more: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, documentation, labels=[*LABELS, *more])
+def _each(name: str, values: Iterable[str]) -> list[str]:
+    """Return the label ``name`` with each of ``values``."""
+    return [labels(**{name: value}) for value in values]
 
 
-def _counter(name: str, documentation: str, *more: str) -> CounterMetricFamily:
-    return CounterMetricFamily(name, documentation, labels=[*LABELS, *more])
-
-
-def _labels(integration: Integration) -> list[str]:
-    return [integration.organization.slug, integration.slug, integration.provider_slug]
+def _labels(integration: Integration) -> str:
+    return labels(
+        integration=integration.slug,
+        organization=integration.organization.slug,
+        provider=integration.provider_slug,
+    )
