@@ -206,7 +206,7 @@ CELERY_TIMEZONE = TIME_ZONE
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["hub.api.authentication.APIKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["hub.api.authentication.HasScope"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["hub.api.rendering.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "hub.api.openapi.HubSchema",
     "EXCEPTION_HANDLER": "hub.api.problems.exception_handler",

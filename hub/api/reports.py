@@ -10,7 +10,7 @@ from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,6 +19,7 @@ from hub.api import schemas
 from hub.api.base import HubView
 from hub.api.pagination import choice, count, link_next, moment, only_known
 from hub.api.problems import FieldProblem
+from hub.api.rendering import JSONRenderer
 from hub.connections.models import Integration
 from hub.metrics.figures import Tally, tallies
 from hub.metrics.reports import STEPS, ReportError, Span, columns, deliveries, errors, report, webhooks
