@@ -6,17 +6,16 @@ nothing is missed or doubled while a rollup goes on. The raw part counts deliver
 stays fast also where no scheduler has run for days.
 """
 
-import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import reduce
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BigIntegerField, Count, DateTimeField, F, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Cast, Coalesce
+from django.db.models import DateTimeField, F, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from hub.accounts.models import Organization
 from hub.connections.models import Integration
@@ -30,12 +29,12 @@ from hub.metrics.models import (
     OrganizationHours,
     RollupCursor,
 )
+from hub.metrics.sums import raw_sums, sums
 from hub.metrics.times import SpanOf
 
 #: Log rows that are read raw at most, newest first.
 RAW_ROWS = 100_000
 HOUR = timedelta(hours=1)
-_LOST = "lease_expired"
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -59,7 +58,7 @@ class Tally:
     @property
     def attempts(self) -> int:
         """All attempts."""
-        return sum(self[outcome] for outcome in OUTCOMES)
+        return sum(map(self.counts.get, OUTCOMES, repeat(0)))
 
     @property
     def failed(self) -> int:
@@ -68,7 +67,12 @@ class Tally:
 
     def latency(self, share: float) -> float | None:
         """Milliseconds within which ``share`` (0..1) of the attempts ended; None without attempts."""
-        return histogram.quantile([self[column] for column in histogram.COLUMNS], share)
+        return histogram.quantile(self.durations, share)
+
+    @property
+    def durations(self) -> list[int]:
+        """How many attempts took how long, by the buckets of ``histogram``."""
+        return list(map(self.counts.get, histogram.COLUMNS, repeat(0)))
 
 
 def tallies(
@@ -78,7 +82,17 @@ def tallies(
 
     The span may begin at most two days ago unless it begins with a full hour of UTC.
     """
-    scope = Q(integration__in=list(integrations))
+    return _tallies(Q(integration__in=list(integrations)), start, end, columns)
+
+
+def tallies_of_all(
+    organizations: Iterable[int], start: datetime, end: datetime, columns: Sequence[str] = COUNTERS
+) -> dict[UUID, Tally]:
+    """Return the same of all integrations of organizations: hundreds of them need not be named."""
+    return _tallies(Q(organization__in=list(organizations)), start, end, columns)
+
+
+def _tallies(scope: Q, start: datetime, end: datetime, columns: Sequence[str]) -> dict[UUID, Tally]:
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     first, last = _next_hour(start), end.replace(minute=0, second=0, microsecond=0)
     hours, minutes = Q(at__gte=first, at__lt=last), Q(at__gte=_minute(start), at__lt=min(first, end))
@@ -122,10 +136,8 @@ def series(
 
 
 def _sums(model: Any, columns: Sequence[str], condition: Q, key: F | SpanOf) -> QuerySet[Any, Any]:
-    # As integers: PostgreSQL's sum of these is a decimal number, which takes long to read.
-    sums = {f"sum_{name}": Cast(Sum(name), BigIntegerField()) for name in columns}
-    rows = model.objects.filter(condition).annotate(key=key).values("key").annotate(**sums)
-    return rows.values_list("key", *sums).order_by()
+    rows = model.objects.filter(condition).annotate(key=key).values("key")
+    return rows.annotate(sums=sums(model, columns)).values_list("key", "sums").order_by()
 
 
 def _hours(columns: Sequence[str], condition: Q, key: SpanOf) -> list[QuerySet[Any, Any]]:
@@ -145,46 +157,19 @@ def _raw(columns: Sequence[str], condition: Q, key: F | SpanOf) -> QuerySet[Any,
     cursor = RollupCursor.objects.filter(name="log").values("last_id")[:1]
     counted = Coalesce(Subquery(cursor), Value(0))
     newest = IntegrationLog.objects.order_by("-pk").values_list("pk", counted).first() or (0, 0)
-    sums = {f"sum_{name}": _raw_count(name) for name in columns}
     # Where the cursor stood a moment ago tells PostgreSQL how few rows there are, where it stands in the
     # statement which of them count: it only moves on.
     bounds = Q(pk__gt=max(newest[0] - RAW_ROWS, newest[1])) & Q(pk__gt=counted)
     rows = IntegrationLog.objects.filter(condition, bounds, kind=LogKind.DELIVERY)
-    return rows.annotate(key=key).values("key").annotate(**sums).values_list("key", *sums).order_by()
+    counts = rows.annotate(key=key).values("key").annotate(sums=raw_sums(columns))
+    return counts.values_list("key", "sums").order_by()
 
 
-def _raw_count(column: str) -> Any:
-    """Return the expression that counts among raw rows what the column holds of rolled-up ones."""
-    if column == "duration_ms":
-        return Coalesce(Sum("duration_ms"), 0)
-    return Count("pk", filter=_meaning(column))
-
-
-def _meaning(column: str) -> Q:
-    known = [outcome for outcome in OUTCOMES if outcome not in ("lost", "other")]
-    if column in known:
-        return Q(outcome=column)
-    if column == "lost":
-        return Q(outcome=_LOST)
-    if column == "other":
-        return ~Q(outcome__in=[*known, _LOST])
-    if column in histogram.COLUMNS:
-        return _within(histogram.COLUMNS.index(column)) & ~Q(outcome=_LOST)
-    return Q(pk__in=[])
-
-
-def _within(place: int) -> Q:
-    bounds = [Q(duration_ms__gt=histogram.BOUNDS[place - 1])] if place else []
-    if place < len(histogram.BOUNDS):
-        bounds.append(Q(duration_ms__lte=histogram.BOUNDS[place]))
-    return reduce(operator.and_, bounds)
-
-
-def _folded(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> dict[Any, Tally]:
+def _folded(rows: Iterable[tuple[Any, list[int]]], columns: Sequence[str]) -> dict[Any, Tally]:
     found: dict[Any, Counter[str]] = {}
-    for key, *sums in rows:
+    for key, values in rows:
         here = found.setdefault(key, Counter())
-        here.update({name: int(value) for name, value in zip(columns, sums, strict=True) if value})
+        here.update({name: value for name, value in zip(columns, values, strict=True) if value})
     return {key: Tally(counts) for key, counts in found.items()}
 
 

@@ -13,17 +13,27 @@ COLUMNS = (*(f"within_{bound}" for bound in BOUNDS), "beyond")
 
 
 def quantile(counts: Sequence[int], share: float) -> float | None:
-    """Return the milliseconds within which ``share`` (0..1) of what is counted lies; None for nothing.
+    """Return the milliseconds within which ``share`` (to 1) of what is counted lies; None for nothing."""
+    return quantiles(counts, (share,))[0]
+
+
+def quantiles(counts: Sequence[int], shares: Sequence[float]) -> list[float | None]:
+    """Return the ``quantile`` of each of ``shares``, which rise: one way through the buckets for all.
 
     ``counts`` has one number per bucket, in their order. Within a bucket the values are taken to be
     spread evenly; what took longer than the last bound is told as that bound.
     """
-    rank, below = share * sum(counts), 0
-    if not rank:
-        return None
-    for place, count in enumerate(counts[: len(BOUNDS)]):
-        if below + count >= rank:
-            lower = BOUNDS[place - 1] if place else 0
-            return lower + (BOUNDS[place] - lower) * (rank - below) / count
-        below += count
-    return float(BOUNDS[-1])
+    total, below, place = sum(counts), 0, 0
+    if not total:
+        return [None] * len(shares)
+    found: list[float | None] = []
+    for share in shares:
+        rank = share * total
+        while place < len(BOUNDS) and below + counts[place] < rank:
+            below, place = below + counts[place], place + 1
+        if place == len(BOUNDS):
+            found.append(float(BOUNDS[-1]))
+            continue
+        lower = BOUNDS[place - 1] if place else 0
+        found.append(lower + (BOUNDS[place] - lower) * (rank - below) / counts[place])
+    return found

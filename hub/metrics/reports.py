@@ -11,19 +11,21 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BigIntegerField, F, Sum
-from django.db.models.functions import Cast
+from django.db.models import F
 
 from hub.accounts.models import Organization
 from hub.connections.models import Integration
 from hub.metrics import histogram
 from hub.metrics.figures import Tally
 from hub.metrics.models import OUTCOMES, WEBHOOKS, HourFigures
+from hub.metrics.sums import sums
 from hub.metrics.times import StartOfDay
 
 #: How long the spans of a report are, and how far back each kind may look.
 STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 LONGEST = {"hour": timedelta(days=31), "day": timedelta(days=400)}
+#: Percentiles of the latency that a report tells.
+SHARES = (50, 95, 99)
 #: Rows of a page, about: it holds whole hours or days, with all their integrations.
 PAGE_ROWS = 1_500
 
@@ -71,17 +73,17 @@ class Span:
 
 def deliveries(counts: Tally) -> dict[str, Any]:
     """Attempts and how long they took, in milliseconds (null where there were none)."""
-    attempts = counts.attempts
-    buckets = [counts[column] for column in histogram.COLUMNS]
+    attempts, succeeded, buckets = counts.attempts, counts.succeeded, counts.durations
     timed = sum(buckets)
+    latencies = zip(SHARES, histogram.quantiles(buckets, [share / 100 for share in SHARES]), strict=True)
     return {
         "attempts": attempts,
-        "succeeded": counts.succeeded,
-        "failed": counts.failed,
+        "succeeded": succeeded,
+        "failed": attempts - succeeded,
         "failed_items": counts["failed_items"],
-        "success_rate": round(counts.succeeded / attempts, 4) if attempts else None,
+        "success_rate": round(succeeded / attempts, 4) if attempts else None,
         "average_ms": round(counts["duration_ms"] / timed, 1) if timed else None,
-        **{f"p{share}_ms": _rounded(histogram.quantile(buckets, share / 100)) for share in (50, 95, 99)},
+        **{f"p{share}_ms": _rounded(latency) for share, latency in latencies},
     }
 
 
@@ -154,11 +156,9 @@ def _counted(
     if integration is not None:
         rows = rows.filter(integration=integration)
     begin: Any = StartOfDay("at") if span.step == "day" else F("at")
-    # As integers: PostgreSQL's sum of these is a decimal number, which takes long to read.
-    sums = {f"sum_{name}": Cast(Sum(name), BigIntegerField()) for name in read}
-    found = rows.annotate(begin=begin).values("begin", "integration_id").annotate(**sums).order_by()
-    summed = found.values_list("begin", "integration_id", *sums)
-    named = ((at, *names[pk], values) for at, pk, *values in summed if pk in names)
+    found = rows.annotate(begin=begin).values("begin", "integration_id").order_by()
+    summed = found.annotate(sums=sums(HourFigures, read)).values_list("begin", "integration_id", "sums")
+    named = ((at, *names[pk], values) for at, pk, values in summed if pk in names)
     for at, slug, provider, values in sorted(named, key=itemgetter(0, 1)):
         yield at, slug, provider, {name: value for name, value in zip(read, values, strict=True) if value}
 

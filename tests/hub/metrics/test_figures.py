@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from hub.delivery.models import IntegrationLog
 from hub.metrics import figures, histogram, rollup
-from hub.metrics.figures import Tally, series, tallies
+from hub.metrics.figures import Tally, series, tallies, tallies_of_all
 from hub.metrics.models import HourFigures
 from tests.factories import IntegrationFactory, IntegrationLogFactory
 
@@ -131,6 +131,30 @@ def test_quantiles(counts: dict[int, int], share: float, value: float | None) ->
     numbers = [counts.get(place, 0) for place in range(len(histogram.COLUMNS))]
 
     assert histogram.quantile(numbers, share) == value
+
+
+def test_several_quantiles_at_once_are_those_one_by_one() -> None:
+    numbers = [3, 0, 0, 40, 1, 7, 0, 0, 2, 0, 0, 0, 0, 5]
+    shares = (0.01, 0.05, 0.5, 0.74, 0.75, 0.95, 0.99, 1.0)
+
+    found = histogram.quantiles(numbers, shares)
+
+    assert found == [histogram.quantile(numbers, share) for share in shares]
+    assert found == sorted(found)
+
+
+def test_all_integrations_of_an_organization_need_not_be_named() -> None:
+    integration, other = IntegrationFactory(), IntegrationFactory()
+    IntegrationLogFactory.create_batch(2, integration=integration, created_at=NOW - timedelta(hours=3))
+    IntegrationLogFactory(integration=other, created_at=NOW - timedelta(hours=3))
+    rollup.roll_up()
+    IntegrationLogFactory(integration=integration, created_at=NOW - timedelta(minutes=1), outcome="auth")
+    span = (NOW - timedelta(days=1), NOW)
+
+    found = tallies_of_all([integration.organization_id], *span)
+
+    assert found == tallies([integration.pk], *span)
+    assert (found[integration.pk].succeeded, found[integration.pk].failed) == (2, 1)
 
 
 def test_few_statements_whatever_there_is(django_assert_num_queries: Any) -> None:
