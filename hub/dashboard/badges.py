@@ -1,6 +1,5 @@
 """What the menu shows and hides: callbacks that the theme names by their path."""
 
-import copy
 from typing import Any
 
 from django.conf import settings
@@ -24,7 +23,11 @@ MOST = 99
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the menu with its badges counted; Unfold would draw an empty one for nothing."""
-    menu = copy.deepcopy(NAVIGATION)
+    # Each address is looked up here, once: Unfold asks for it again wherever it compares or draws it.
+    menu = [
+        {**group, "items": [{**item, "link": str(item["link"])} for item in group["items"]]}
+        for group in NAVIGATION
+    ]
     for group in menu:
         for item in group["items"]:
             count = item.pop("badge", None)

@@ -212,27 +212,26 @@ def _lines(request: HttpRequest, health: list[Health], after: int) -> dict[str, 
     """Return some integrations with their strips, from the one numbered ``after`` on, and what is left."""
     shown = health[after : after + LINES]
     strips = hourly_strips(entry.integration.pk for entry in shown)
+    # The hours are the same in every strip.
+    starts = {start for strip in strips.values() for start, _ in strip}
+    clocks = {start: timezone.localtime(start).strftime("%H:%M") for start in starts}
     lines = [
         {
             "entry": entry,
             "integration": entry.integration,
             "words": STATE_WORDS[entry.state],
             "url": reverse("admin:connections_integration_change", args=[entry.integration.pk]),
-            "strip": [_hour(start, tally) for start, tally in strips[entry.integration.pk]],
+            "strip": [_hour(clocks[start], tally) for start, tally in strips[entry.integration.pk]],
         }
         for entry in shown
     ]
     return {"health": lines, "after": after + LINES, "left": max(0, len(health) - after - LINES)}
 
 
-def _hour(start: Any, tally: Tally) -> dict[str, str]:
+def _hour(clock: str, tally: Tally) -> dict[str, str]:
     """Return one field of Unfold's tracker."""
-    clock = timezone.localtime(start).strftime("%H:%M")
-    said = (
-        f"{tally.succeeded:,} of {_plural(tally.attempts, 'attempt')} succeeded"
-        if tally.attempts
-        else "nothing sent"
-    )
+    attempts = tally.attempts
+    said = f"{tally.succeeded:,} of {_plural(attempts, 'attempt')} succeeded" if attempts else "nothing sent"
     return {"color": f"ic-hour-{look(tally)}", "tooltip": f"{clock}: {said}"}
 
 

@@ -208,17 +208,26 @@ def _errors(integrations: Sequence[Integration]) -> dict[UUID, list[Errors]]:
     groups: dict[tuple[UUID, str, bool], Errors] = {}
     items = _items(integrations)
     for rows, waiting in ((_failed(items), False), (_tried_again(items), True)):
+        # Most of a thousand messages are the same few.
+        told: dict[str, tuple[str, str]] = {}
         for pk, integration, message, at in rows:
-            text = ended(message or "It failed without a message")
-            # The same but for a number (an id, an amount, seconds) is the same failure.
-            key = (integration, _unnumbered(text), waiting)
-            groups.setdefault(key, Errors(text, pk, at, at, waiting=waiting)).add(at)
+            text, kind = told.get(message) or told.setdefault(message, _said(message))
+            key = (integration, kind, waiting)
+            same = groups.get(key) or groups.setdefault(key, Errors(text, pk, at, at, waiting=waiting))
+            same.add(at)
     found: dict[UUID, list[Errors]] = {}
     for (integration, _, _), errors in groups.items():
         found.setdefault(integration, []).append(errors)
     for listed in found.values():
         listed.sort(key=lambda errors: (errors.waiting, -errors.count))
     return found
+
+
+def _said(message: str) -> tuple[str, str]:
+    """Return the sentence of a failure, and what is the same of all failures of its kind."""
+    text = ended(message or "It failed without a message")
+    # The same but for a number (an id, an amount, seconds) is the same failure.
+    return text, _unnumbered(text)
 
 
 def _unnumbered(text: str) -> str:

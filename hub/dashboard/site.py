@@ -55,6 +55,10 @@ class HubAdminSite(UnfoldAdminSite):
 
         return update_wrapper(checked, inner)
 
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        """No list of all tables: Django asks for every permission twice a page, and the menu is our own."""
+        return []
+
     def app_index(
         self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

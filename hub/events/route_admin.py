@@ -40,7 +40,11 @@ from hub.mapping.actions import action_label, find_action
 from hub.mapping.engine import validate_rules
 from hub.mapping.models import FieldMapping
 
-_NAMED_BY: dict[Any, tuple[str, ...]] = {Integration: ("name", "sandbox"), FieldMapping: ("name",)}
+#: What a choice shows of a row, and what is checked of the chosen one.
+_NAMED_BY: dict[Any, tuple[str, ...]] = {
+    Integration: ("name", "sandbox", "provider_slug", "organization_id"),
+    FieldMapping: ("name", "organization_id"),
+}
 
 
 class FallbackInline(TabularInline):
@@ -151,10 +155,19 @@ class RouteAdmin(HubAdmin):
             columns[columns.index("shown_enabled")] = "toggle"
         return columns
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer hundreds by name: what else there is of them is not loaded."""
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None and db_field.related_model in _NAMED_BY:
+            field.queryset = field.queryset.only(*_NAMED_BY[db_field.related_model])
+        return field
+
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> Any:
         mine = organizations_for(request.user)
         more = {
-            "action_map": action_map(Integration.objects.listed().filter(organization__in=mine)),
+            "action_map": action_map(
+                Integration.objects.listed().filter(organization__in=mine).only("provider_slug")
+            ),
             "types": known_types(mine),
         }
         return super().render_change_form(request, {**context, **more}, **kwargs)

@@ -12,6 +12,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from hub.connections.models import Integration
 from hub.events.models import Route, RouteFallback
 from hub.events.routing import filter_problem, pattern_problem
+from integrations.base.provider import Provider
 from integrations.base.registry import providers
 
 #: Help of the filter, with the place where it is told what pattern and filter take.
@@ -148,18 +149,16 @@ class FallbackFormSet(PaginationInlineFormSet):
 def action_map(integrations: Any) -> dict[str, list[list[str]]]:
     """Return the actions of each integration, for the script that narrows the choice."""
     known = providers()
-    return {
-        str(row.pk): [
-            [action.name, f"{action.label} ({action.name})"] for action in known[row.provider_slug].actions
-        ]
-        for row in integrations
-        if row.provider_slug in known
+    rows = [(str(row.pk), row.provider_slug) for row in integrations if row.provider_slug in known]
+    actions = {
+        slug: [list(choice) for choice in _choices(known[slug])] for slug in {slug for _, slug in rows}
     }
+    return {pk: actions[slug] for pk, slug in rows}
 
 
 def _action_groups() -> list[tuple[str, list[tuple[str, str]]]]:
-    return [
-        (provider.name, [(action.name, f"{action.label} ({action.name})") for action in provider.actions])
-        for provider in providers().values()
-        if provider.actions
-    ]
+    return [(provider.name, _choices(provider)) for provider in providers().values() if provider.actions]
+
+
+def _choices(provider: Provider) -> list[tuple[str, str]]:
+    return [(action.name, f"{action.label} ({action.name})") for action in provider.actions]

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.utils import timezone
-from django.utils.dateformat import format as format_date
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -55,8 +55,10 @@ def tone_of(state: str) -> str:
     return TONES.get(state, "mute")
 
 
+# By type too: the same letters are safe HTML in one place and somebody's text in another.
+@lru_cache(maxsize=2048, typed=True)
 def badge(text: str, tone: str = "mute", icon: str = "") -> SafeString:
-    """Return a badge with text and icon."""
+    """Return a badge with text and icon; a list shows the same few a hundred times."""
     sign = format_html(
         '<span class="material-symbols-outlined" aria-hidden="true">{}</span>',
         icon or ICONS.get(tone, "remove"),
@@ -77,11 +79,16 @@ def ago(value: datetime, now: datetime | None = None) -> str:
         return "just now"
     step = next((step for step in _STEPS if distance < step[0]), None)
     if step is None:
-        return format_date(timezone.localtime(value), "j M Y")
+        return _day(timezone.localtime(value))
     _, size, word = step
     count = distance // size
     words = f"{count} {word}" + ("s" if count != 1 else "")
     return f"{words} ago" if seconds > 0 else f"in {words}"
+
+
+def _day(local: datetime) -> str:
+    # Django's own way of saying this takes a twentieth of a millisecond, and a list says it a hundred times.
+    return f"{local.day} {local:%b %Y}"
 
 
 def moment(value: datetime | None, *, full: bool = False, empty: str = "–") -> SafeString:
@@ -89,7 +96,7 @@ def moment(value: datetime | None, *, full: bool = False, empty: str = "–") ->
     if value is None:
         return format_html("{}", empty)
     local = timezone.localtime(value)
-    absolute = format_date(local, "j M Y, H:i:s T")
+    absolute = f"{_day(local)}, {local:%H:%M:%S %Z}"
     beside = format_html(' <span class="ic-dim">· {}</span>', absolute) if full else ""
     return format_html(
         '<time datetime="{}" title="{}">{}{}</time>', value.isoformat(), absolute, ago(value), beside
@@ -115,6 +122,7 @@ def pairs(value: Any) -> list[tuple[str, str]]:
     return [(str(key), ", ".join(map(str, v)) if isinstance(v, list) else str(v)) for key, v in value.items()]
 
 
+@lru_cache(maxsize=512)
 def monogram(name: str) -> str:
     """Return one or two letters for a name: Amazon SES is AS, HubSpot HS, Stripe St."""
     words = [word for word in name.replace("-", " ").replace("(", " ").split() if word[0].isalnum()]
@@ -141,6 +149,7 @@ def logo(name: str, colour: str, size: str = "") -> SafeString:
     )
 
 
+@lru_cache(maxsize=512)
 def readable(colour: str) -> tuple[str, str]:
     """Return background and text colour for a brand's ``#rrggbb``: 4.5 to 1 at least, as WCAG AA wants it.
 

@@ -45,11 +45,15 @@ def tell(run: SyncRun) -> None:
 
 def failed_runs(integrations: Sequence[UUID]) -> dict[UUID, list[SyncRun]]:
     """Return the failed last run of each sync in use that fails, by integration."""
+    failing = Sync.objects.filter(integration__in=integrations, enabled=True, failing=True)
+    ids = list(failing.values_list("pk", flat=True))
+    if not ids:
+        return {}
     whole = SyncRun.objects.filter(sync=OuterRef("pk"), dry_run=False, filter="", retry_of=None)
     last = Subquery(whole.order_by("-id").values("pk")[:1])
-    failing = Sync.objects.filter(integration__in=integrations, enabled=True, failing=True)
     # One that was resumed or begun since is under way: nobody is needed.
-    runs = SyncRun.objects.filter(pk__in=failing.annotate(last=last).values("last"), state=RunState.FAILED)
+    newest = Sync.objects.filter(pk__in=ids).annotate(last=last).values("last")
+    runs = SyncRun.objects.filter(pk__in=newest, state=RunState.FAILED)
     found: dict[UUID, list[SyncRun]] = {}
     for run in runs.select_related("sync").order_by("sync__name"):
         found.setdefault(run.sync.integration_id, []).append(run)

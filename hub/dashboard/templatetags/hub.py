@@ -1,12 +1,13 @@
 """Template tags of the hub's pages."""
 
 import re
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 from django import template
 from django.conf import settings
-from django.utils.html import format_html, format_html_join
+from django.utils.html import conditional_escape, escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
 
@@ -121,6 +122,36 @@ def get(mapping: Any, key: Any) -> Any:
 def json_block(value: Any, title: str = "Data", *, open: bool = False) -> dict[str, Any]:
     """Pretty JSON (or text), folded."""
     return {"text": html.pretty(value) if value not in (None, "", b"") else "", "title": title, "open": open}
+
+
+@register.filter
+def hours(data: Iterable[dict[str, str]], size: str = "") -> SafeString:
+    """The fields of Unfold's tracker, drawn without a template: the home page shows hundreds."""
+    height = {"md": "h-6", "sm": "h-4"}.get(size, "h-8")
+    drawn = '<span title="{}" class="px-px size-full {} hover:opacity-50 {}"></span>'
+    return format_html_join("", drawn, ((each["tooltip"], each["color"], height) for each in data))
+
+
+@register.filter
+def options(groups: Iterable[tuple[str | None, Iterable[dict[str, Any]], int]]) -> SafeString:
+    """The options of a select, as a widget groups them: a form has thousands, too many for a template."""
+    return SafeString("".join(_options(groups)))  # nosec B703
+
+
+def _options(groups: Iterable[tuple[str | None, Iterable[dict[str, Any]], int]]) -> Iterator[str]:
+    for name, choices, _ in groups:
+        if name:
+            yield f'<optgroup label="{escape(name)}">'
+        for option in choices:
+            marks = "".join(_attribute(*mark) for mark in option["attrs"].items() if mark[1] is not False)
+            label = conditional_escape(option["label"])
+            yield f'<option value="{escape(str(option["value"]))}"{marks}>{label}</option>\n'
+        if name:
+            yield "</optgroup>"
+
+
+def _attribute(name: str, value: Any) -> str:
+    return f" {name}" if value is True else f' {name}="{escape(str(value))}"'
 
 
 def _provider(slug: str) -> Provider | None:

@@ -4,7 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -149,3 +151,25 @@ def test_the_verdict_names_what_is_paused(world: World) -> None:
     integration.pause("Paused by Ann.")
     text = text_of(world.client("operator"))
     assert "Stripe Europe is paused: what it should get waits, and nothing is lost." in text
+
+
+def test_it_asks_the_same_for_any_number_of_integrations(world: World) -> None:
+    client = world.client("operator")
+
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            text_of(client)
+        return len(queries)
+
+    asked()
+    few = asked()
+    for number in range(6):
+        more = make.IntegrationFactory(organization=world.organization, name=f"More {number}", test_ok=False)
+        make.QueueItemFactory(integration=more, state=State.FAILED, last_error=f"Broken {number}.")
+    assert asked() == few
+
+
+def test_the_menu_is_the_hubs_own_and_no_list_of_tables_is_made(world: World) -> None:
+    page = world.client("admin").get(reverse(HOME))
+    assert page.context["available_apps"] == []
+    assert f'href="{reverse("admin:events_route_flow")}"' in page.text
