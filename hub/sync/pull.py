@@ -13,6 +13,7 @@ from functools import partial
 from django.db import transaction
 from django.utils import timezone
 
+from hub.sync import again
 from hub.sync.ahead import Got, Reader
 from hub.sync.models import Sync, SyncRun
 from hub.sync.signals import page_read
@@ -32,6 +33,8 @@ OVERLAP = timedelta(minutes=2)
 def run(work: Work) -> bool:
     """Read pages until the slice is over; return whether there are more. Raise Wait, Failed or Lost."""
     source = _pull_of(work)
+    if work.run.retry_of_id:
+        return again.run(work, source)
     work.room()
     with Reader(work, partial(_fetch, work, source), work.run.cursor) as reader:
         while got := reader.take():
@@ -50,8 +53,9 @@ def run(work: Work) -> bool:
 
 def finish(work: Work) -> None:
     """Let the next incremental pull begin where this run began."""
-    if not work.run.dry_run and not work.run.filter and work.run.started_at:
-        since = work.run.started_at - OVERLAP
+    run = work.run
+    if run.started_at and not (run.dry_run or run.filter or run.retry_of_id):
+        since = run.started_at - OVERLAP
         Sync.objects.filter(pk=work.sync.pk).update(read_until=since)
 
 

@@ -71,7 +71,7 @@ class SyncRunAdmin(HubAdmin):
             "retry",
             "Retry the rejected",
             "replay",
-            when=lambda run: run.state == RunState.COMPLETED and run.rejected > 0 and _is_push(run),
+            when=lambda run: run.state == RunState.COMPLETED and run.rejected > 0 and not run.dry_run,
         ),
     )
 
@@ -123,7 +123,7 @@ class SyncRunAdmin(HubAdmin):
         return _told(leases.cancel(run, timezone.now()), "It ends as soon as the batch under way is settled.")
 
     def do_retry(self, request: HttpRequest, run: SyncRun) -> Told:
-        """Send just the rejected rows again, as a new run."""
+        """Send or take just the rejected rows again, as a new run."""
         try:
             again = start(run.sync, origin="admin", retry_of=run)
         except AlreadyOpen as error:
@@ -185,10 +185,6 @@ def rejected_csv(run: SyncRun) -> Iterator[str]:
     for rejected in run.rejected_rows.order_by("id").iterator(chunk_size=500):
         row = json.dumps(rejected.row, ensure_ascii=False)
         yield writer.writerow([safe_text(rejected.key), safe_text(rejected.reason), row])
-
-
-def _is_push(run: SyncRun) -> bool:
-    return run.sync.direction == "push"
 
 
 def _told(done: bool, text: str) -> Told:

@@ -32,9 +32,10 @@ _READ = Insert(
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A row as the provider gave it, mapped: the record's fields, and what its paths say."""
+    """A row as the provider gave it (``read``), mapped: the record's fields, and what its paths say."""
 
     external_id: str
+    read: Mapping[str, Any] = field(repr=False)
     data: dict[str, Any] = field(repr=False)
     gone: bool = False
     changed_at: datetime | None = None
@@ -64,7 +65,7 @@ def take(work: Work, rows: Sequence[Mapping[str, Any]], source: Pull) -> list[Re
         try:
             row = _decide(work, raw, known)
         except RecordError as error:
-            rejected.append(work.reject(raw.external_id or key, str(error), raw.data))
+            rejected.append(work.reject(raw.external_id or key, str(error), dict(raw.read)))
             continue
         if row is None:
             work.run.skipped += 1
@@ -93,7 +94,7 @@ def _map_all(
                 rejected.append(work.reject(external_id, str(error), dict(raw)))
                 continue
             data = {}  # of what is gone the id is enough
-        mapped.append(Raw(external_id, data, gone, _time(_search(modified_path, raw))))
+        mapped.append(Raw(external_id, raw, data, gone, _time(_search(modified_path, raw))))
     return rejected, mapped
 
 
