@@ -40,28 +40,30 @@ class IntegrationOut(IntegrationBase):
 
 
 SENT: dict[str, Any] = {
-    "slug": "stripe-eu",
-    "provider": "payments",
-    "name": "Stripe Europe",
-    "credential": {"api_key": "rk_test_…"},
+    "slug": "warehouse",
+    "provider": "http",
+    "name": "Warehouse",
+    "auth": "bearer",
+    "credential": {"token": "example-token-0000"},
+    "settings": {"url": "https://hooks.example.com/interchange"},
     "sandbox": True,
     "limits": {"rate_count": 50, "rate_seconds": 1},
 }
 SHOWN: dict[str, Any] = {
-    "slug": "stripe-eu",
-    "provider": "payments",
-    "name": "Stripe Europe",
-    "auth": "",
+    "slug": "warehouse",
+    "provider": "http",
+    "name": "Warehouse",
+    "auth": "bearer",
     "sandbox": True,
-    "settings": {},
+    "settings": {"url": "https://hooks.example.com/interchange"},
     "allowed_hosts": [],
     "limits": {"rate_count": 50, "rate_seconds": 1, "batch_size": 50, "quick_tries": 3},
     "id": "01980f6e-2f9a-7c31-9d6e-0a1b2c3d4e5f",
     "paused": False,
     "status": "active",
     "status_reason": "",
-    "account": "acct_1042",
-    "credential_set": ["api_key"],
+    "account": "hooks.example.com",
+    "credential_set": ["token"],
 }
 ONE = schemas.example("An integration", SHOWN)
 

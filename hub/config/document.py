@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from integrations.base.inputs import sentence
+
 MAX_BYTES = 5 * 1024 * 1024
 #: What a column of the database holds at most.
 MOST = 2**31 - 1
@@ -260,5 +262,5 @@ def field_mistake(entry: Any) -> Mistake:
         return Mistake(where, "there is no such field; check the spelling")
     if kind == "missing":
         return Mistake(where, "is needed")
-    message = entry["msg"][:1].lower() + entry["msg"][1:]
-    return Mistake(where, f"{message}, not {given!r}" if isinstance(given, str | int | float) else message)
+    message = sentence(entry)
+    return Mistake(where, f"{message} (got {given!r})" if isinstance(given, str | int | float) else message)

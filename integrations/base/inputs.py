@@ -9,6 +9,7 @@ from integrations.base.errors import Rejected
 
 Model = TypeVar("Model", bound=BaseModel)
 
+#: By pydantic's kinds of errors (its documentation, "Validation errors"); in braces what it tells of them.
 _SENTENCES = {
     "missing": "is needed, but the mapping gives nothing",
     "extra_forbidden": "is not a field of this action; remove it, or put it under properties",
@@ -22,6 +23,18 @@ _SENTENCES = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
     "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "literal_error": "must be one of {expected}",
+    "enum": "must be one of {expected}",
+    "string_too_short": "needs at least {min_length} characters",
+    "string_too_long": "may have {max_length} characters at the most",
+    "too_short": "needs at least {min_length} entries",
+    "too_long": "may have {max_length} entries at the most",
+    "string_pattern_mismatch": "does not fit the pattern {pattern}",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be {le} or less",
 }
 
 
@@ -47,10 +60,7 @@ def sentence(entry: Mapping[str, Any]) -> str:
     kind, context = entry["type"], entry.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
-    if kind in ("string_too_long", "too_long"):
-        return f"may be {context['max_length']} long"
-    if kind in ("string_too_short", "too_short"):
+    if kind in ("string_too_short", "too_short") and context["min_length"] == 1:
         return "must not be empty"
-    if kind in ("literal_error", "enum"):
-        return f"must be one of {context['expected']}"
-    return _SENTENCES.get(kind, entry["msg"][:1].lower() + entry["msg"][1:])
+    told = _SENTENCES.get(kind)
+    return told.format(**context) if told else entry["msg"][:1].lower() + entry["msg"][1:]

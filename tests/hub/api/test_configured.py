@@ -18,6 +18,7 @@ from tests.factories import (
 )
 from tests.hub.api.conftest import API
 from tests.hub.api.test_problems import check
+from tests.security.addresses import operations
 from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +40,13 @@ def stripe(api: API) -> Any:
 
 
 class TestIntegrations:
+    def test_the_descriptions_example_is_taken_as_it_stands(self, api: API) -> None:
+        found = {(method, path): operation for method, path, operation in operations()}
+        content = found["post", "/api/integrations"]["requestBody"]["content"]["application/json"]
+        for example in content["examples"].values():
+            answer = api.post("/api/integrations", example["value"])
+            assert answer.status_code == 201, answer.text
+
     def test_made_with_secrets_that_never_come_back(self, api: API, stripe: Any) -> None:
         held = stripe.json()
 
