@@ -86,7 +86,7 @@ def further(request: HttpRequest) -> HttpResponse:
 
 def _health(request: HttpRequest) -> list[Health]:
     found = integration_health(shown_organizations(request))
-    return sorted(found, key=lambda entry: ORDER.index(entry.state))
+    return sorted(found, key=lambda entry: (ORDER.index(entry.state), not entry.failed_items))
 
 
 def _verdict(problems: list[Problem], known: list[Problem]) -> dict[str, str]:

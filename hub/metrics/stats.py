@@ -15,6 +15,7 @@ from django.utils import timezone
 from hub.accounts.models import Organization
 from hub.connections.models import Circuit, Integration, Status
 from hub.delivery.models import IntegrationLog, QueueItem, State
+from hub.lib.sentences import plural
 from hub.metrics.figures import Tally, series, tallies, tallies_of_all
 from hub.metrics.models import OUTCOMES
 
@@ -215,6 +216,8 @@ def _failed(items: QuerySet[QueueItem]) -> dict[UUID, int]:
 def _health(integration: Integration, attempts: Tally, waiting: Mapping[str, Any], failed: int) -> Health:
     succeeded, refused = attempts.succeeded, attempts.failed
     state, sentence = _judge(integration, succeeded, refused)
+    if state == "ok" and failed:
+        sentence += f" Left to retry or cancel: {plural(failed, 'failed delivery', 'failed deliveries')}."
     return Health(
         integration,
         state,

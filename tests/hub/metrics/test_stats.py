@@ -45,6 +45,14 @@ def test_judges_by_state(fields: dict[str, Any], state: str, said: str) -> None:
     assert said in found[1]
 
 
+def test_what_failed_and_waits_for_somebody_is_told_of_a_healthy_one_too() -> None:
+    integration = IntegrationFactory(test_ok=True)
+    QueueItemFactory(integration=integration, organization=integration.organization, state=State.FAILED)
+    held = health_of([integration])[0]
+    assert (held.state, held.failed_items) == ("ok", 1)
+    assert held.sentence.endswith("Left to retry or cancel: 1 failed delivery.")
+
+
 def test_judges_by_the_last_day_only() -> None:
     integration = IntegrationFactory()
     IntegrationLogFactory.create_batch(19, integration=integration)
