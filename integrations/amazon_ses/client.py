@@ -17,6 +17,7 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES, ConfigValueStore, ConstantProvider
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from hub.lib.outbound import Response
 from integrations.base.errors import (
@@ -108,6 +109,11 @@ def _call(
         raise _integration_error(error.response) from None
     except ParamValidationError as error:
         raise Rejected(f"The message does not fit SES: {error}") from None
+    except ResponseParserError:
+        # Its message repeats the whole answer.
+        raise TransientError(
+            "The answer is none that AWS would give; another service may stand there."
+        ) from None
     except BotoCoreError as error:
         raise PermanentError(f"The request to SES could not be built: {error}") from None
     finally:

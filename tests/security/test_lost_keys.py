@@ -220,7 +220,7 @@ def test_pages_readiness_and_doctor_say_so(
         client.force_login(user)
         assert ("The hub's encryption key was lost: 1 integration" in client.get(home).text) is said
     client.force_login(boss)
-    assert "declared lost" in client.get(reverse("admin:encryption_keys")).text
+    assert "Declared lost" in client.get(reverse("admin:encryption_keys")).text
 
 
 def test_a_lost_key_is_no_rotated_key(integration: Integration, lose: Callable[..., str]) -> None:

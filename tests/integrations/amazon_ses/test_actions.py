@@ -161,6 +161,15 @@ def test_mail_is_sent_where_sts_does_not_answer(door: Door):
     assert "The connection works" in seen.message
 
 
+@pytest.mark.parametrize("status", [200, 400])
+def test_something_else_at_the_place_of_sts_tells_no_account(door: Door, status: int):
+    door.answer("POST", STS, status=status, json={"no": "XML"})
+    door.answer("GET", "/v2/email/account", json={"SendingEnabled": True, "ProductionAccessEnabled": True})
+    seen = prove(PROVIDER, "access_key", context(PROVIDER))
+    assert (seen.external_id, seen.account_id) == ("", "")
+    assert "The connection works" in seen.message
+
+
 def test_an_account_that_may_not_send_fails_the_test(door: Door):
     with pytest.raises(PermanentError, match="switched off"):
         account(door, ProductionAccessEnabled=True, SendingEnabled=False)
