@@ -46,6 +46,8 @@ class Work:
     connection: Connection
     rules: list[Mapping[str, Any]] | None
     envelope: Envelope | None
+    #: Asked when the request is ready to leave.
+    permit: Callable[[], None] | None = None
 
     def facts(self) -> dict[str, str]:
         """What log lines written during the attempt carry."""
@@ -116,6 +118,7 @@ def _deliver(work: Work, now: datetime, exchanges: list[Exchange]) -> tuple[Resu
     except InputError as error:
         raise error.as_permanent() from error
     context = work.connection.context(work.item.idempotency_key, now=now, exchanges=exchanges)
+    context.http.admit = work.permit
     try:
         result = action.run(context, data).masked(work.connection.redactor.text)
     except IntegrationError as error:

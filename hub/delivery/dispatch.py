@@ -27,7 +27,7 @@ from hub.delivery.gate import LEAST_THREADS, fair_room
 from hub.delivery.lanes import LATE, Lane, Pace, Send, Threads
 from hub.delivery.models import State
 from hub.delivery.outcomes import went_well
-from hub.delivery.ratelimit import RateLimiter
+from hub.delivery.ratelimit import Permit, RateLimiter
 from hub.delivery.settlement import needs_update, settlement_of, update_integration
 from hub.delivery.signals import queue_items_settled
 
@@ -219,7 +219,10 @@ class Dispatcher:
         finally:
             if not permitted:
                 lane.waiting.appendleft(work)
-        return work if permitted else None
+        if not permitted:
+            return None
+        work.permit = Permit(self.limiter, lane.integration)
+        return work
 
     # --- settle --------------------------------------------------------------------------
 

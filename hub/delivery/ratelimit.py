@@ -6,6 +6,7 @@ sees more, the window is a little longer than the period.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
@@ -26,6 +27,10 @@ logger = logging.getLogger(__name__)
 #: How much longer the window is than the period: a share of it, so that little is lost of a short one, and at
 #: most so many seconds, because requests are not later than others by more where the period is long.
 SPACING, LONGEST_SPACING = 0.05, 0.06
+#: Seconds between a permit and its request that the longer window bears.
+LATE = 0.04
+#: Seconds that a thread itself waits for another permit.
+WAIT_HERE = 2.0
 Answer = TypeVar("Answer")
 
 
@@ -52,6 +57,13 @@ class RateLimiter:
         item, key = _quota_of(integration)
         return self._ask(lambda limiter: limiter.hit(item, key))
 
+    def next_for(self, integration: Integration) -> float:
+        """Return the Unix time from which ``take_for`` may succeed; 0 where it may now."""
+        asked = [self.free(integration.pk, integration.rate)]
+        if integration.quota is not None:
+            asked.append(self.free_of(integration))
+        return max((reset for free, reset in asked if free < 1), default=0.0)
+
     def free_of(self, integration: Integration) -> tuple[int, float]:
         """Return the same as ``free``, for the quota of the integration's organization, which has one."""
         item, key = _quota_of(integration)
@@ -75,6 +87,33 @@ class RateLimiter:
                 self._away.end()
                 return answer
         return question(self._own)
+
+
+class Permit:
+    """A delivery's permit, just taken. It is good for a request that leaves at once.
+
+    Where that got ready late, on a machine that is busy or has just begun, the receiver would see it beside
+    those of the next window, and more in some second than the limit allows: it needs another permit. No
+    thread is held for one that is far: of a long period few requests lie at the seam.
+    """
+
+    __slots__ = ("_integration", "_limiter", "_taken")
+
+    def __init__(self, limiter: RateLimiter, integration: Integration):
+        self._limiter, self._integration = limiter, integration
+        self._taken: float | None = time.monotonic()
+
+    def __call__(self) -> None:
+        """Let a request leave, an attempt's first maybe after a short wait."""
+        taken, self._taken = self._taken, None
+        if taken is None or time.monotonic() - taken <= LATE:
+            return
+        deadline = time.monotonic() + WAIT_HERE
+        while not self._limiter.take_for(self._integration):
+            wait = max(0.005, self._limiter.next_for(self._integration) - time.time())
+            if time.monotonic() + wait > deadline:
+                return
+            time.sleep(wait)
 
 
 def make_limiter() -> RateLimiter:

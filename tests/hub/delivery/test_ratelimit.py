@@ -6,8 +6,9 @@ from uuid import uuid4
 import pytest
 from limits.errors import StorageError
 
-from hub.delivery.ratelimit import LONGEST_SPACING, RateLimiter
+from hub.delivery.ratelimit import LONGEST_SPACING, Permit, RateLimiter
 from hub.lib.windows import RedisWindows
+from tests.factories import IntegrationFactory
 
 
 @pytest.fixture
@@ -84,3 +85,53 @@ def test_a_redis_that_takes_connections_and_says_nothing_is_not_waited_for_again
     limiter = RateLimiter(Silent("redis://127.0.0.1:1/0"))
     assert taken(limiter, uuid4(), (2, 60), 4) == 2
     assert len(asked) == 1
+
+
+class TestPermit:
+    """A permit for a request that leaves at once."""
+
+    @pytest.fixture
+    def slept(self, clock, monkeypatch):
+        """Seconds that were slept; both clocks move only by them and by ``late``."""
+        slept = []
+
+        def sleep(seconds):
+            slept.append(seconds)
+            clock[0] += seconds
+
+        monkeypatch.setattr(time, "sleep", sleep)
+        monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+        return slept
+
+    def made(self, **fields):
+        integration = IntegrationFactory.build(provider_slug="alpha", **fields)
+        limiter = RateLimiter()
+        assert limiter.take_for(integration)
+        return limiter, integration, Permit(limiter, integration)
+
+    def test_is_good_at_once_and_for_all_that_the_attempt_asks_then(self, clock, slept):
+        limiter, integration, permit = self.made(rate_count=2, rate_seconds=1)
+        permit()
+        clock[0] += 0.5
+        permit()
+        assert limiter.free(integration.pk, integration.rate)[0] == 1
+        assert slept == []
+
+    def test_one_that_is_late_needs_another(self, clock, slept):
+        limiter, integration, permit = self.made(rate_count=2, rate_seconds=1)
+        clock[0] += 0.06
+        permit()
+        assert limiter.free(integration.pk, integration.rate)[0] == 0
+        assert slept == []
+
+    def test_and_waits_for_it(self, clock, slept):
+        _, _, permit = self.made(rate_count=1, rate_seconds=1)
+        clock[0] += 0.06
+        permit()
+        assert 0.9 < sum(slept) < 1.1
+
+    def test_but_no_thread_is_held_for_one_that_is_far(self, clock, slept):
+        _, _, permit = self.made(rate_count=1, rate_seconds=60)
+        clock[0] += 0.06
+        permit()
+        assert slept == []
