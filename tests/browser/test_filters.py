@@ -103,8 +103,12 @@ def test_filters_are_opened_and_applied_without_a_mouse(sign_in: SignIn, viewer:
     page.keyboard.press("Enter")
     sheet = page.locator("#changelist-filter")
     field = sheet.get_by_label("By subject")
+    # What slides in yet takes no keys.
+    expect(field).to_be_visible()
     field.focus()
+    expect(field).to_be_focused()
     page.keyboard.type("about-shop")
+    expect(field).to_have_value("about-shop")
     shoot(page, "filters-390")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("subject=about-shop"))

@@ -60,10 +60,15 @@ def test_two_workers_never_send_more_a_second_than_the_organization_may() -> Non
                 rate_seconds=1,
             )
             RouteFactory(organization=organization, integration=integration, type_pattern="*")
+            integration.pause("until all workers are there")
         accept_events(organization, [Draft("order.paid") for _ in range(60)])
         with working(2):
+            for integration in organization.integrations.all():
+                integration.resume()
             done = QueueItem.objects.filter(state=State.COMPLETED)
             wait_until(lambda: done.count() == 180, "all to be delivered", 60)
         times = sorted(at for at, _, _ in sink.calls)
-    assert most_within(times, 1) <= 40
+    # On a busy machine this process sees a request up to a fifth of a second after it came.
+    assert most_within(times, 0.8) <= 40
+    assert times[-1] - times[0] > 3.8
     assert set(sink.keys.values()) == {1}
