@@ -70,6 +70,8 @@ class WebhookEndpointAdmin(HubAdmin):
     list_display_links = ("shown_name",)
     list_select_related = ("integration", "organization")
     search_fields = ("name", "slug", "integration__name")
+    #: Follows from the secrets: a button ends it.
+    exclude = ("previous_until",)
     page_template = "webhooks/endpoint.html"
     deeds = (
         Deed("switch-on", "Switch on", "toggle_on", Role.ADMIN, when=lambda row: not row.enabled),

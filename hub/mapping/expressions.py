@@ -21,6 +21,8 @@ MAX_STEPS = 300_000
 #: Characters of text that count as one step.
 TEXT_STEP = 64
 TOO_MUCH = "The expression needs too much work for this event; make it simpler."
+#: Python's words for it name its own types.
+UNLIKE = "It compares values of different kinds, such as a text with a number."
 
 
 class ExpressionError(ValueError):
@@ -48,7 +50,9 @@ class Expression:
             raise
         except RecursionError:
             raise ExpressionError("The expression is nested too deeply.") from None
-        except (JMESPathError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        except TypeError:
+            raise ExpressionError(UNLIKE) from None
+        except (JMESPathError, ValueError, ArithmeticError, AttributeError) as error:
             raise ExpressionError(_one_line(error)) from None
         return found
 

@@ -73,6 +73,11 @@ def test_an_expression_that_doubles_its_result_is_stopped(text):
         compile_expression(text).search("xxxxxxxxxxxxxxxxxxxxxxxxx")
 
 
+def test_values_that_cannot_be_compared_are_told_without_types_of_python():
+    with pytest.raises(ExpressionError, match="a text with a number"):
+        compile_expression("data.total > `10`").search({"data": {"total": "12"}})
+
+
 def test_truth_is_jmespath_s():
     assert [is_true(value) for value in (None, False, "", [], {})] == [False] * 5
     assert [is_true(value) for value in (0, "0", True, [0], {"a": None})] == [True] * 5
