@@ -5,6 +5,7 @@ from dataclasses import replace
 from hub.lib.outbound import Response
 from integrations.base.errors import IntegrationError, PermanentError
 from integrations.base.provider import ConnectionTest, Context, Provider, search
+from integrations.base.responses import json_of
 from integrations.base.results import Result
 
 
@@ -52,8 +53,5 @@ def _perform(provider: Provider, test: ConnectionTest, ctx: Context) -> Result:
 
 
 def _read(expression: str, response: Response) -> str:
-    try:
-        found = search(expression, response.json()) if expression else None
-    except ValueError:
-        found = None
+    found = search(expression, json_of(response)) if expression else None
     return "" if found is None else str(found)

@@ -2,7 +2,9 @@
 
 import email.utils
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import jmespath
 
@@ -16,6 +18,25 @@ from integrations.base.errors import (
     Rejected,
     TransientError,
 )
+
+
+def json_of(response: Response) -> Any:
+    """Return an answer's JSON, or None where it is none."""
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+@contextmanager
+def hinting(hints: Mapping[int, str]) -> Iterator[None]:
+    """Give an IntegrationError that passes the hint of its status, if there is one."""
+    try:
+        yield
+    except IntegrationError as error:
+        error.hint = hints.get(error.status or 0, error.hint)
+        raise
+
 
 TRANSIENT = frozenset({408, 409, 423, 425, 477, 502, 503, 504, 521, 522, 523, 524})
 

@@ -14,7 +14,7 @@ from integrations.base.batches import apart, waves
 from integrations.base.capabilities import Input
 from integrations.base.errors import AuthError, PermanentError, RateLimited, Rejected, TransientError
 from integrations.base.provider import Context, Outcome
-from integrations.base.responses import TRANSIENT, classifier, standard_retry_after
+from integrations.base.responses import TRANSIENT, classifier, json_of, standard_retry_after
 from integrations.base.results import Result
 
 #: HubSpot's own association of a deal with a contact.
@@ -185,10 +185,7 @@ def _each_reason(errors: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str
 
 
 def _reasons_of(response: Response) -> dict[str, str]:
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
+    body = json_of(response)
     return _reasons(body) if isinstance(body, Mapping) else {}
 
 
@@ -215,8 +212,5 @@ def classify(response: Response) -> None:
 
 
 def _policy(response: Response) -> str:
-    try:
-        body = response.json()
-    except ValueError:
-        return ""
+    body = json_of(response)
     return str(body.get("policyName", "")) if isinstance(body, Mapping) else ""

@@ -9,6 +9,7 @@ from pydantic import Field
 from integrations.base.capabilities import IncidentTrigger, IncidentUpdate, Input, OneLine
 from integrations.base.errors import Rejected
 from integrations.base.provider import Context, action
+from integrations.base.responses import json_of
 from integrations.base.results import Result
 from integrations.pagerduty.client import host
 
@@ -87,10 +88,7 @@ def _post(ctx: Context, path: str, event: Mapping[str, Any]) -> Mapping[str, Any
             f"The event is {size} bytes; PagerDuty takes {MAX_EVENT}.", fields={"details": "is too large"}
         )
     response = ctx.http.post(path, host=host(ctx, "events"), json=body, auth=False)
-    try:
-        answer = response.json()
-    except ValueError:
-        answer = None
+    answer = json_of(response)
     return answer if isinstance(answer, dict) else {}
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from hub.lib.outbound import Response
 from integrations.base.errors import AuthError, IntegrationError, PermanentError
 from integrations.base.provider import Context, search
-from integrations.base.responses import classifier
+from integrations.base.responses import classifier, json_of
 from integrations.base.results import Result
 
 _KEY_HINT = "Copy the integration key again: service → Integrations → Events API V2. Check the region, too."
@@ -27,7 +27,7 @@ def who_am_i(ctx: Context) -> Result:
         answer = ctx.http.get("/abilities", host=host(ctx, "default"), check=False)
         if answer.status == 200:
             people = ctx.http.get("/users", params={"limit": 1}, host=host(ctx, "default"), check=False)
-            where = _address(search("users[0].html_url", _json(people)))
+            where = _address(search("users[0].html_url", json_of(people)))
             said = "PagerDuty knows the account's API key."
             return Result(f"Account {where}" if where else "", message=said, account_id=where)
     try:
@@ -35,7 +35,7 @@ def who_am_i(ctx: Context) -> Result:
     except IntegrationError as error:
         error.hint = _API_HINT if answer.status in (401, 403) else error.hint
         raise
-    said = _json(answer)
+    said = json_of(answer)
     account = search("user.email || user.name", said) or ""
     # A colleague's key is of the same account: its own address tells it from another one.
     where = _address(search("user.html_url", said))
@@ -60,10 +60,3 @@ def classify(response: Response) -> None:
     except AuthError as error:
         error.hint = _API_HINT
         raise
-
-
-def _json(response: Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return None

@@ -15,7 +15,7 @@ from integrations.base.errors import (
     TransientError,
 )
 from integrations.base.provider import Context, Outcome
-from integrations.base.responses import classifier
+from integrations.base.responses import classifier, json_of
 from integrations.base.results import Result
 
 #: Records in one call, as Salesforce allows.
@@ -82,10 +82,7 @@ def _reasons(errors: Any) -> Iterator[tuple[str, str]]:
 
 
 def _codes(response: Response) -> list[str]:
-    try:
-        body = response.json()
-    except ValueError:
-        return []
+    body = json_of(response)
     errors = body if isinstance(body, list) else []
     return [str(error.get("errorCode")) for error in errors if isinstance(error, Mapping)]
 

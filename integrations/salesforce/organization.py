@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from hub.lib.outbound import Response
 from integrations.base.errors import IntegrationError, PermanentError
 from integrations.base.provider import Context, search
+from integrations.base.responses import hinting, json_of
 from integrations.base.results import Result
 
 _NAMED = "SELECT Id, Name FROM Organization"
@@ -16,11 +16,8 @@ _HINTS = {
 
 def test_connection(ctx: Context) -> Result:
     """Read the limits, which proves that the API is open to the app, and which organization answers."""
-    try:
-        said = _json(ctx.http.get("/limits"))
-    except IntegrationError as error:
-        error.hint = _HINTS.get(error.status or 0, error.hint)
-        raise
+    with hinting(_HINTS):
+        said = json_of(ctx.http.get("/limits"))
     if not search("DailyApiRequests", said):
         raise PermanentError(
             "Salesforce answered, but not with its limits.",
@@ -45,13 +42,6 @@ def _organization(ctx: Context) -> tuple[str, str]:
 def _told(ctx: Context, path: str, **options: Any) -> Any:
     """Return the answer, or None: what is refused here does not make the connection a bad one."""
     try:
-        return _json(ctx.http.get(path, **options))
+        return json_of(ctx.http.get(path, **options))
     except IntegrationError:
-        return None
-
-
-def _json(response: Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
         return None

@@ -7,9 +7,9 @@ from typing import Any
 
 from hub.lib.outbound import Response
 from integrations.base.capabilities import Address, EmailMessage
-from integrations.base.errors import AuthError, IntegrationError, PermanentError, Rejected
+from integrations.base.errors import AuthError, PermanentError, Rejected
 from integrations.base.provider import Context, Outcome
-from integrations.base.responses import classifier
+from integrations.base.responses import classifier, hinting, json_of
 from integrations.base.results import Result
 
 #: Bytes that one request with contacts may have (6 MB), less some room.
@@ -25,21 +25,15 @@ _TEST_HINTS = {
 
 def who_am_i(ctx: Context) -> Result:
     """Read the key's rights, which every key may, and whose it is, where these allow it."""
-    try:
+    with hinting(_TEST_HINTS):
         rights = _answer(ctx.http.get("/v3/scopes")).get("scopes") or []
-    except IntegrationError as error:
-        error.hint = _TEST_HINTS.get(error.status or 0, error.hint)
-        raise
     user = _answer(ctx.http.get("/v3/user/username", check=False)) if _NAME_RIGHT in rights else {}
     key = user.get("user_id") or user.get("userId") or ""
     return Result(str(user.get("username") or ""), message="The connection works.", account_id=str(key))
 
 
 def _answer(response: Response) -> Mapping[str, Any]:
-    try:
-        said = response.json()
-    except ValueError:
-        said = None
+    said = json_of(response)
     return said if isinstance(said, Mapping) else {}
 
 

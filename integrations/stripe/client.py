@@ -9,7 +9,7 @@ from integrations.base.auth import Credentials, HeaderAuth
 from integrations.base.errors import AuthError, IntegrationError, PermanentError, Rejected, TransientError
 from integrations.base.http import Outgoing
 from integrations.base.provider import Context, search
-from integrations.base.responses import classifier
+from integrations.base.responses import classifier, hinting, json_of
 from integrations.base.results import Result
 
 #: Stripe takes keys of up to 255 characters; the rest is for the name of the step.
@@ -41,10 +41,7 @@ def post(ctx: Context, path: str, form: Mapping[str, Any], step: str = "") -> di
 
 def answer(response: Response) -> dict[str, Any]:
     """Return the JSON object of a success; raise TransientError where something else came back."""
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
+    body = json_of(response)
     if not isinstance(body, dict):
         raise TransientError("Stripe's answer is not JSON; something in between may have given it.")
     return body
@@ -57,11 +54,8 @@ def text(value: Any) -> str:
 
 def who_am_i(ctx: Context) -> Result:
     """Read the balance, which every useful key may, and the account that the key belongs to, where it may."""
-    try:
+    with hinting(_TEST_HINTS):
         live = answer(ctx.http.get("/v1/balance")).get("livemode")
-    except IntegrationError as error:
-        error.hint = _TEST_HINTS.get(error.status or 0, error.hint)
-        raise
     mode = "live mode" if live else "test mode"
     try:
         account = answer(ctx.http.get("/v1/account"))
