@@ -1,7 +1,6 @@
 """Rows that an earlier pull rejected, taken again as they were read: nothing is asked of the integration."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import transaction
 
@@ -14,33 +13,28 @@ from integrations.base.provider import Pull
 AT_ONCE = 500
 
 
-def run(work: Work, source: Pull) -> bool:
-    """Take rows until the slice is over; return whether there are more. Raise Lost.
+def run(work: Work, source: Pull, earlier: SyncRun) -> bool:
+    """Take rows of ``earlier`` until the slice is over; return whether there are more. Raise Lost.
 
     A row that was read again since, taken or not, is skipped: what is kept here is older.
     """
     if work.run.total is None:
-        work.run.total = rejected_by(work.run).count()
-    while rows := _next(work.run):
-        _settle(work, source, rows)
+        work.run.total = earlier.rejected_rows.count()
+    while rows := _next(work.run, earlier):
+        _settle(work, source, earlier, rows)
         if work.stopped() or work.late:
             return True
     return False
 
 
-def rejected_by(run: SyncRun) -> Any:
-    """Return the rows that ``run`` tries again."""
-    return RejectedRow.objects.filter(run_id=run.retry_of_id)
+def _next(run: SyncRun, earlier: SyncRun) -> list[RejectedRow]:
+    return list(earlier.rejected_rows.filter(pk__gt=int(run.cursor or 0)).order_by("pk")[:AT_ONCE])
 
 
-def _next(run: SyncRun) -> list[RejectedRow]:
-    return list(rejected_by(run).filter(pk__gt=int(run.cursor or 0)).order_by("pk")[:AT_ONCE])
-
-
-def _settle(work: Work, source: Pull, rows: Sequence[RejectedRow]) -> None:
+def _settle(work: Work, source: Pull, earlier: SyncRun, rows: Sequence[RejectedRow]) -> None:
     run = work.run
     with transaction.atomic():
-        newer = _read_since(run, [row.key for row in rows])
+        newer = _read_since(earlier, [row.key for row in rows])
         fresh = [row.row for row in rows if row.row is not None and row.key not in newer]
         rejected = take(work, fresh, source)
         run.skipped += len(rows) - len(fresh)
@@ -50,16 +44,13 @@ def _settle(work: Work, source: Pull, rows: Sequence[RejectedRow]) -> None:
         work.settle([], rejected)
 
 
-def _read_since(run: SyncRun, keys: Sequence[str]) -> set[str]:
+def _read_since(earlier: SyncRun, keys: Sequence[str]) -> set[str]:
     """Return the ids that were read after the run that rejected them."""
-    earlier = run.retry_of
-    if earlier is None:
-        return set(keys)
     ended = earlier.finished_at or earlier.created_at
     links = ExternalLink.objects.filter(
-        integration_id=run.sync.integration_id, external_id__in=keys, read_at__gt=ended
+        integration_id=earlier.sync.integration_id, external_id__in=keys, read_at__gt=ended
     )
     refused = RejectedRow.objects.filter(
-        key__in=keys, run__sync_id=run.sync_id, run__created_at__gt=earlier.created_at
+        key__in=keys, run__sync_id=earlier.sync_id, run__created_at__gt=earlier.created_at
     ).exclude(run__retry_of=earlier)
     return {*links.values_list("external_id", flat=True), *refused.values_list("key", flat=True)}

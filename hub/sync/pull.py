@@ -33,8 +33,8 @@ OVERLAP = timedelta(minutes=2)
 def run(work: Work) -> bool:
     """Read pages until the slice is over; return whether there are more. Raise Wait, Failed or Lost."""
     source = _pull_of(work)
-    if work.run.retry_of_id:
-        return again.run(work, source)
+    if earlier := work.run.retry_of:
+        return again.run(work, source, earlier)
     work.room()
     with Reader(work, partial(_fetch, work, source), work.run.cursor) as reader:
         while got := reader.take():
