@@ -18,6 +18,7 @@ from hub.dashboard.problems import Problem, furnish, open_problems
 from hub.delivery.models import State
 from hub.events.models import Event
 from hub.lib.html import ago
+from hub.lib.sentences import plural
 from hub.metrics.figures import Tally
 from hub.metrics.stats import Health, integration_health
 from hub.metrics.strips import hourly_strips, look
@@ -106,7 +107,7 @@ def _verdict(problems: list[Problem], known: list[Problem]) -> dict[str, str]:
         text = "Nothing needs you. Some deliveries failed and are tried again by themselves."
         return {"tone": "warn", "icon": "autorenew", "text": text, "more": ""}
     if known:
-        text = f"Nothing new. {_plural(len(known), 'integration')} with a problem that somebody knows of."
+        text = f"Nothing new. {plural(len(known), 'integration')} with a problem that somebody knows of."
         return {"tone": "warn", "icon": "done_all", "text": text, "more": ""}
     return {"tone": "good", "icon": "task_alt", "text": "All is well.", "more": "No problem is open."}
 
@@ -156,7 +157,7 @@ def _tiles(health: list[Health], figures: Tally, span: Span) -> list[dict[str, A
         {
             "title": "Success rate",
             "value": "–" if rate is None else f"{rate * 100:.1f} %".replace(".0 %", " %"),
-            "note": f"of {_plural(figures.attempts, 'attempt')}, {span.label}"
+            "note": f"of {plural(figures.attempts, 'attempt')}, {span.label}"
             if figures.attempts
             else "no attempts yet",
             "url": f"{reverse('admin:delivery_integrationlog_changelist')}?outcome=problems",
@@ -231,7 +232,7 @@ def _lines(request: HttpRequest, health: list[Health], after: int) -> dict[str, 
 def _hour(clock: str, tally: Tally) -> dict[str, str]:
     """Return one field of Unfold's tracker."""
     attempts = tally.attempts
-    said = f"{tally.succeeded:,} of {_plural(attempts, 'attempt')} succeeded" if attempts else "nothing sent"
+    said = f"{tally.succeeded:,} of {plural(attempts, 'attempt')} succeeded" if attempts else "nothing sent"
     return {"color": f"ic-hour-{look(tally)}", "tooltip": f"{clock}: {said}"}
 
 
@@ -252,7 +253,3 @@ def _first_steps(request: HttpRequest, mine: Any, health: list[Health]) -> dict[
 
 def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
-
-
-def _plural(count: int, one: str) -> str:
-    return f"{count:,} {one}" + ("" if count == 1 else "s")
