@@ -2,13 +2,13 @@
 
 ``bulk_create`` makes an instance of every row and asks each of its fields for each value; where
 rows come by the thousand that costs several times what the database needs. On PostgreSQL the
-columns travel as binary arrays (as text they cost ten times as much to write), on SQLite one
-prepared statement is run for each row.
+columns travel as binary arrays (as text they cost ten times as much to write), on SQLite some rows
+share a prepared statement.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from django.db import connection
 from django.db.models import DateTimeField, Field, ForeignKey, JSONField, Model, UUIDField
 
 from hub.lib.compact import compact
+from hub.lib.manyrows import run_many
 
 Row = tuple[Any, ...]
 #: On PostgreSQL the defaults and a list per column, on SQLite a tuple per row.
@@ -63,9 +64,7 @@ class Insert:
             return 0
         if connection.vendor == "postgresql":
             return self._run_arrays(prepared)
-        with connection.cursor() as cursor:
-            cursor.executemany(self._single, prepared)
-            return int(cursor.rowcount)
+        return run_many(self._of_values, prepared)
 
     def _run_arrays(self, values: Prepared) -> int:
         # Django's cursor writes values into the text of the statement; psycopg's own sends them beside it.
@@ -94,9 +93,8 @@ class Insert:
         }
 
     @cached_property
-    def _single(self) -> str:
-        places = ", ".join(["%s"] * len(self._fields))
-        return f"{self._beginning} VALUES ({places}) {self._ending}"
+    def _of_values(self) -> Callable[[str], str]:
+        return lambda values: f"{self._beginning} {values} {self._ending}"
 
     @cached_property
     def _arrays(self) -> Any:
@@ -137,7 +135,8 @@ def _preparation(field: "Field[Any, Any]") -> Callable[[Sequence[Any]], Sequence
 
 
 def _json_texts(values: Iterable[Any]) -> list[str | None]:
-    return [None if value is None else compact(value).decode() for value in values]
+    # Most lists of a row are empty.
+    return [None if value is None else "[]" if value == [] else compact(value).decode() for value in values]
 
 
 def _hex_texts(values: Iterable[UUID | None]) -> list[str | None]:
@@ -145,10 +144,14 @@ def _hex_texts(values: Iterable[UUID | None]) -> list[str | None]:
 
 
 def _time_texts(values: Iterable[datetime | None]) -> list[str | None]:
-    return [None if value is None else _time_text(value) for value in values]
+    return [None if value is None else time_text(value) for value in values]
 
 
-def _time_text(value: datetime) -> str:
-    """As Django's backend keeps times on SQLite: UTC, without saying so."""
+@lru_cache(maxsize=4096)
+def time_text(value: datetime) -> str:
+    """Return a time as Django's backend keeps it on SQLite: UTC, without saying so.
+
+    Rows that are written together have the same times.
+    """
     text = value.isoformat(" ")
     return text[:-6] if text.endswith("+00:00") else str(value.astimezone(UTC).replace(tzinfo=None))

@@ -47,9 +47,12 @@ _SUSPICIOUS = (
     *("bearer", "jwt", "verifier", "pin", "cvc", "cvv", "otp", "code", "webhook"),
 )
 _JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.){1,80})"(\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?$)|-?\d[\d.eE+-]*)')
-_JSON_NAME = re.compile(r'"([^"]*)"\s*:')
+_SPACED_NAME = re.compile(r'"\s+:')
 _XML_PAIR = re.compile(r"<([\w:.-]{1,80})((?:\s[^<>]*)?)>([^<>]+)(?=<|$)")
 _PART_PAIR = re.compile(r'(name="([^"]{1,80})"[^\n]*\r?\n(?:[^\n]+\r?\n)*\r?\n)(.*?)(?=\r?\n--|$)', re.DOTALL)
+#: Names seen that mean no secret, to be known again at once: so many, of so many characters.
+_NAMES, _LONGEST_NAME = 16_384, 80
+_plain_names: set[str] = set()
 _USER = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/@]*@", re.IGNORECASE)
 _TEXTUAL = re.compile(r"json|xml|text|html|javascript|urlencoded|graphql|yaml|csv|multipart", re.IGNORECASE)
 
@@ -105,7 +108,7 @@ class Redactor:
         kind = str(content_type or "").partition(";")[0].strip().lower()
         if not value:
             return ""
-        if b"\x00" in value[:65536] or not (_TEXTUAL.search(kind) or _is_utf8(value)):
+        if b"\x00" in value[:65536] or not (_is_textual(kind) or _is_utf8(value)):
             return f"[{len(value):,} bytes of {self.text(kind) or 'binary data'}, not shown]"
         whole = value.decode("utf-8", "replace")
         if len(whole) <= self.max_body:
@@ -142,6 +145,11 @@ def _is_secret_name(name: str) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) or str(value).replace(".", "", 1).isdigit()
+
+
+@lru_cache(maxsize=1024)
+def _is_textual(kind: str) -> bool:
+    return _TEXTUAL.search(kind) is not None
 
 
 def _is_utf8(value: bytes) -> bool:
@@ -220,11 +228,11 @@ def _base64_cores(text: str) -> set[str]:
 
 def _by_name(text: str, kind: str) -> str:
     """Mask what stands under secret names in JSON, form, XML or multipart text."""
-    if not _is_suspicious(text):
-        return text
     start = text.lstrip()[:1]
     if "json" in kind or start in "{[":
         return _masked_json(text)
+    if not _is_suspicious(text):
+        return text
     if "urlencoded" in kind:
         return _masked_pairs(text)
     if "multipart" in kind:
@@ -248,7 +256,7 @@ def _by_group(number: int, change: Callable[[re.Match[str]], str]) -> Callable[[
 
 def _masked_json(text: str) -> str:
     # Names are looked at before anything is read: most bodies hold none that means a secret.
-    if "\\" not in text and not any(_hidden_in_json(name) for name in set(_JSON_NAME.findall(text))):
+    if _has_plain_names(text) or not _is_suspicious(text):
         return text
     try:
         data = orjson.loads(text)
@@ -256,6 +264,25 @@ def _masked_json(text: str) -> str:
     except (ValueError, RecursionError):
         return _JSON_PAIR.sub(_mask_json_pair, text)
     return json.dumps(hidden, ensure_ascii=False, separators=(",", ":")) if masked else text
+
+
+def _has_plain_names(text: str) -> bool:
+    """Whether no name in JSON means a secret, as far as can be told without reading it.
+
+    A text without a backslash has quotes nowhere but around its names and values, so what stands before each
+    ``":`` is a name.
+    """
+    if "\\" in text or _SPACED_NAME.search(text):
+        return False
+    names = {before.rpartition('"')[2] for before in text.split('":')[:-1]}
+    if names <= _plain_names:
+        return True
+    if any(_hidden_in_json(name) for name in names):
+        return False
+    if len(_plain_names) >= _NAMES:
+        _plain_names.clear()
+    _plain_names.update(name for name in names if len(name) <= _LONGEST_NAME)
+    return True
 
 
 def _mask_json_pair(found: re.Match[str]) -> str:

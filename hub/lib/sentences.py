@@ -3,7 +3,12 @@
 
 def ended(text: str) -> str:
     """Return ``text`` with a full stop, unless it ends like a sentence already."""
-    return text if text.endswith((".", "!", "?", "…", "”")) else f"{text}."
+    return text if text.endswith((".", "!", "?", "…", "”", "}")) else f"{text}."
+
+
+def advised(said: str, advice: str) -> str:
+    """Return what happened and, where there is any, what to do: other people's words end with a full stop."""
+    return f"{ended(said)} {advice}" if said and advice else said or advice
 
 
 def plural(count: int, one: str, many: str = "") -> str:

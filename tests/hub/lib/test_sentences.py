@@ -1,10 +1,16 @@
 """Other people's words beside ours."""
 
-from hub.lib.sentences import cut, ended, plural
+from hub.lib.sentences import advised, cut, ended, plural
 
 
 def test_a_sentence_ends_once() -> None:
     assert [ended(text) for text in ("Gone", "Gone.", "Gone?", "Go…")] == ["Gone.", "Gone.", "Gone?", "Go…"]
+
+
+def test_advice_begins_a_sentence_of_its_own() -> None:
+    assert advised("Bad key", "Enter it again.") == "Bad key. Enter it again."
+    assert advised("It is down.", "") == "It is down."
+    assert advised("", "Wait.") == "Wait."
 
 
 def test_what_is_cut_says_so() -> None:
