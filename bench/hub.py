@@ -46,7 +46,7 @@ class Sink:
         """Wait for ``count`` messages, or until ``seconds`` passed; tell how many came, and when."""
         end = time.monotonic() + seconds
         while (come := self.count()) < count and time.monotonic() < end:
-            time.sleep(0.01)
+            time.sleep(0.02)
         return {"completed": come, "ended": time.monotonic()}
 
     def arrivals(self) -> dict[int, float]:

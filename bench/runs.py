@@ -30,6 +30,8 @@ def delivery(
     sink.reset()
     before = hub.cpu()
     started = hub.do("release", name=to)
+    # The database is asked at the end only: to be asked all the time would be work of its own.
+    sink.wait_for(count, seconds)
     told = hub.do("wait", name=to, seconds=seconds)
     used = hub.cpu() - before
     hub.do("hold", name=to)

@@ -1,13 +1,14 @@
 """The hub as a WSGI application."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse
 from django.urls import get_resolver
+from django.utils.module_loading import import_string
 
 from hub.lib.garbage import keep_loaded
 from hub.lib.slow_bodies import Application, most_slow, watched
@@ -33,7 +34,14 @@ def at_once(application: Application) -> Application:
     return run
 
 
-application = watched(at_once(get_wsgi_application()), grace=settings.HUB.body_seconds, most=most_slow())
+def _application() -> Application:
+    django = at_once(get_wsgi_application())
+    # Views can be loaded only now that Django is set up.
+    straight: Callable[[Application], Application] = import_string("hub.api.straight.straight")
+    return watched(straight(django), grace=settings.HUB.body_seconds, most=most_slow())
+
+
+application = _application()
 # All pages are loaded before the process takes its first call, which would wait for most of a second.
 get_resolver().url_patterns  # noqa: B018 (it loads them)
 keep_loaded()

@@ -14,6 +14,7 @@ from hub.api.base import HubView
 from hub.api.pagination import link_next, moment, only_known
 from hub.api.problems import Conflict, FieldProblem, ProviderFailed, seconds_until
 from hub.connections.models import Integration
+from hub.lib.sentences import advised
 from hub.sync.reading import Held, pull_of, read_page
 from integrations.base.errors import IntegrationError, RateLimited
 
@@ -76,7 +77,7 @@ class DataView(HubView):
         except RateLimited as error:
             raise exceptions.Throttled(error.retry_after or 60) from None
         except IntegrationError as error:
-            raise ProviderFailed(f"{error.message} {error.hint}".strip()) from None
+            raise ProviderFailed(advised(error.message, error.hint)) from None
         following = _sealed(found, pull.name, page.next_cursor)
         told = {"integration": found.slug, "pull": pull.name, "results": page.rows}
         answer = Response({**told, "next_cursor": following})

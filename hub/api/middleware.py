@@ -57,9 +57,14 @@ class DirectMiddleware:
 
     PATHS = ("/api/", "/webhooks/")
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]):
+    def __init__(
+        self,
+        get_response: Callable[[HttpRequest], HttpResponseBase],
+        call: Callable[[HttpRequest], HttpResponseBase] | None = None,
+    ):
+        """``call`` answers what is below ``PATHS``; None: the view of the address does."""
         self._further = get_response
-        self._view = convert_exception_to_response(_call_view)
+        self._view = convert_exception_to_response(call or _call_view)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path_info.startswith(self.PATHS):

@@ -20,7 +20,7 @@ class IdempotentCall(models.Model):
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
-    answer = EncryptedJSONField(null=True)
+    answer = EncryptedJSONField("answers kept for repeated requests", null=True)
     started_at = models.DateTimeField()
 
     class Meta:

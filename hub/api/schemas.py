@@ -140,7 +140,7 @@ STEP = shape(
 ROUTING = shape(
     "Routing",
     {
-        "route": identifier(),
+        "route": text("Id of the route; empty where somebody sent the event by hand."),
         "name": text(),
         "outcome": text("queued, filtered, disabled or error"),
         "reason": text(),

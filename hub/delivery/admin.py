@@ -252,7 +252,7 @@ class IntegrationLogAdmin(HubAdmin):
 
     @display(description="What")
     def what(self, entry: IntegrationLog) -> SafeString:
-        detail = f"{entry.action}, attempt {entry.attempt}" if entry.attempt else entry.action
+        detail = ", ".join(filter(None, [entry.action, f"attempt {entry.attempt}" if entry.attempt else ""]))
         return format_html('{}<br><span class="ic-dim ic-small">{}</span>', LogKind(entry.kind).label, detail)
 
     @display(description="Integration")

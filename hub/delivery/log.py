@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from hub.connections.models import Integration
 from hub.delivery.models import IntegrationLog, LogKind
-from hub.lib.insert import Insert
+from hub.lib.insert import Insert, time_text
 from integrations.base.http import Exchange
 
 _ENTRIES = Insert(
@@ -115,8 +115,7 @@ def plain_key() -> Callable[[UUID | None], Any]:
 
 def plain_time() -> Callable[[datetime], Any]:
     """Return how the database's plain SQL takes a time: asked once, used for a batch."""
-    adapt: Callable[[datetime], Any] = connection.ops.adapt_datetimefield_value
-    return adapt
+    return (lambda value: value) if connection.vendor == "postgresql" else time_text
 
 
 def db_key(value: UUID | None) -> Any:

@@ -17,6 +17,7 @@ from hub.delivery.outcomes import take
 from hub.delivery.retry import LONGEST_WAIT, Plan, Progress, decide, rate_wait
 from hub.delivery.signals import integration_state_changed
 from hub.delivery.store import Settlement
+from hub.lib.sentences import ended
 from integrations.base.errors import AuthError, IntegrationError, PermanentError, RateLimited, TransientError
 
 
@@ -44,9 +45,9 @@ def settlement_of(attempt: Attempt, integration: Integration, now: datetime) -> 
     decision = decide(error, progress, plan, now)
     result = attempt.result
     told = (result.message if result else "") or (error.message if error else "") or decision.reason
-    message = f"{_ended(told)} {decision.reason}" if error else told
+    message = f"{ended(told)} {decision.reason}" if error else told
     if attempt.wait and not error:
-        message = f"{_ended(told)} The provider's limit is used up: the rest waits {attempt.wait:.0f} s."
+        message = f"{ended(told)} The provider's limit is used up: the rest waits {attempt.wait:.0f} s."
     entry = log.Entry(
         item.organization_id,
         integration.pk,
@@ -167,11 +168,6 @@ def _change(integration: Integration, before: tuple[str, str]) -> str:
     if integration.circuit == Circuit.CLOSED and circuit != Circuit.CLOSED:
         return "Recovered: a delivery passed, the circuit is closed again."
     return ""
-
-
-def _ended(text: str) -> str:
-    """Providers' messages come without a full stop as often as with one."""
-    return text if text.endswith((".", "!", "?", "…", "}")) else f"{text}."
 
 
 def _hint(error: Exception | None) -> str:

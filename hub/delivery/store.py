@@ -18,6 +18,7 @@ from hub.connections.models import Integration
 from hub.delivery import log
 from hub.delivery.log import db_key, db_time
 from hub.delivery.models import QueueItem, State
+from hub.lib.manyrows import run_many
 
 #: A low priority is claimed as if it were due this many seconds later at most.
 _LATEST_ORDER = 3600
@@ -42,10 +43,11 @@ _CLAIM = """
 """
 _SETTLE = """
     UPDATE delivery_queueitem
-    SET state = %s, due_at = %s, claim_order = %s, attempts = %s, tries = %s, target_index = %s,
-        integration_id = %s, action = %s, mapping_id = %s, last_error_kind = %s, last_error = %s,
-        external_id = %s, result = %s, finished_at = %s, lease_owner = '', lease_until = NULL
-    WHERE id = %s AND fence = %s AND state IN ('processing', 'pending')
+    SET state = column1, due_at = column2, claim_order = column3, attempts = column4, tries = column5,
+        target_index = column6, integration_id = column7, action = column8, mapping_id = column9,
+        last_error_kind = column10, last_error = column11, external_id = column12, result = column13,
+        finished_at = column14, lease_owner = '', lease_until = NULL
+    FROM ({values}) WHERE id = column15 AND fence = column16 AND state IN ('processing', 'pending')
 """
 _OUTCOME = {
     "id": "uuid",
@@ -234,16 +236,19 @@ def settle(settlements: Sequence[Settlement], now: datetime) -> list[Settlement]
     """
     if connection.vendor == "postgresql":
         return _settle_at_once(settlements, now)
-    with transaction.atomic(), connection.cursor() as cursor:
-        key, time = log.plain_key(), log.plain_time()
-        cursor.executemany(
-            _SETTLE, [_settle_values(settlement, now, key, time) for settlement in settlements]
-        )
-        stale = [] if cursor.rowcount == len(settlements) else _stale(settlements)
+    key, time = log.plain_key(), log.plain_time()
+    values = [_settle_values(settlement, now, key, time) for settlement in settlements]
+    with transaction.atomic():
+        settled = run_many(_settle_text, values)
+        stale = [] if settled == len(settlements) else _stale(settlements)
         for settlement in stale:
             settlement.log.message = _TOO_LATE + settlement.log.message
         log.write(settlement.log for settlement in settlements)
     return stale
+
+
+def _settle_text(values: str) -> str:
+    return _SETTLE.format(values=values)
 
 
 def _settle_at_once(settlements: Sequence[Settlement], now: datetime) -> list[Settlement]:

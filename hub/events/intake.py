@@ -32,6 +32,7 @@ from hub.events.schemas import SchemaUnusable, data_reasons
 from hub.events.writer import Arrival, Earlier, prepare, write
 from hub.lib import logs, tracing
 from hub.lib.ids import uuid7
+from hub.lib.reconnect import surely
 from hub.lib.together import Together, one_writer
 
 __all__ = ["Accepted", "Draft", "IntakeError", "IntakeProblem", "accept_event", "accept_events"]
@@ -119,7 +120,7 @@ def _tell(accepted: Sequence[Accepted], origin: str) -> None:
 
 def _accept_group(jobs: Sequence[_Job]) -> list[list[Accepted] | Exception]:
     """Route first, so that the transaction (on SQLite, the one write lock) is short; then write."""
-    schemas = _schemas(jobs)
+    schemas = surely(lambda: _schemas(jobs))
     routes = routes_of_all([job.organization_id for job in jobs])
     now = timezone.now()
     prepared: list[list[Arrival] | Refusal] = []

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 #: A number beyond this is a Unix time, not a number of seconds to wait (which it would be 31 years of).
 _EPOCH = 1_000_000_000
@@ -22,6 +23,10 @@ class Reset(StrEnum):
     #: For addresses behind which anybody's API may be: the number itself tells.
     NUMBER = "seconds until then, or Unix time"
     DATE = "HTTP date or RFC 3339"
+
+
+#: Names of headers are declared as providers write them, and asked for with every answer.
+_lower = lru_cache(maxsize=256)(str.lower)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,13 @@ class LimitHeaders:
         ``headers`` have lower-case names. Of an answer that was ``refused`` for a limit (429) and does not
         say what is left, the reset counts.
         """
-        left = headers.get(self.remaining.lower(), "").strip()
-        spent = bool(_NUMBER.fullmatch(left)) and float(left) < 1
-        if not spent and (left or not refused):
+        left = headers.get(_lower(self.remaining), "").strip()
+        if not left and not refused:
             return 0.0
-        return max(0.0, self._seconds(headers.get(self.reset.lower(), "").strip(), now))
+        spent = bool(_NUMBER.fullmatch(left)) and float(left) < 1
+        if left and not spent:
+            return 0.0
+        return max(0.0, self._seconds(headers.get(_lower(self.reset), "").strip(), now))
 
     def _seconds(self, text: str, now: float) -> float:
         if self.form == Reset.DATE:
@@ -64,7 +71,7 @@ class LimitHeaders:
 def told_wait(declared: Sequence[LimitHeaders], status: int, headers: Mapping[str, str]) -> float:
     """Return the longest wait in seconds that an answer tells of by the ``declared`` headers; 0 for none."""
     now = time.time()
-    return max((each.wait(headers, refused=status == 429, now=now) for each in declared), default=0.0)
+    return max([each.wait(headers, refused=status == 429, now=now) for each in declared], default=0.0)
 
 
 def _moment(text: str) -> float | None:

@@ -23,6 +23,8 @@ class Result:
 
     def masked(self, hide: Callable[[str], str]) -> "Result":
         """Return it with every text passed through ``hide``: a provider may repeat a secret in its answer."""
+        if not self.message and not self.data:
+            return self
         return replace(self, message=hide(self.message), data=_masked(self.data, hide))
 
 
