@@ -44,7 +44,8 @@ def page_context(request: HttpRequest, event: Event, site: AdminSite) -> dict[st
 
 def _decisions(event: Event) -> list[dict[str, Any]]:
     """What each route decided; a route that is still there has a link."""
-    ids = {decision.get("route") for decision in event.routing}
+    # What was sent by hand names no route.
+    ids = {decision["route"] for decision in event.routing if decision.get("route")}
     known = {str(pk) for pk in Route.objects.filter(pk__in=ids).values_list("pk", flat=True)}
     rows = []
     for decision in event.routing:

@@ -13,11 +13,12 @@ from hub.events.drafts import Draft, IntakeError
 from hub.events.intake import Accepted, accept_event
 from hub.events.models import Event, EventType
 from hub.events.schemas import data_reasons, schema_problems
+from hub.lib.typed import TypedJSONField
 
 SAMPLE = {"id": "1001", "email": "ann@example.com", "total": "12.50", "currency": "EUR"}
 
 
-class PrettyJSON(forms.JSONField):
+class PrettyJSON(TypedJSONField):
     """JSON over several lines."""
 
     widget = UnfoldAdminTextareaWidget(attrs={"rows": 14, "class": "ic-mono", "spellcheck": "false"})

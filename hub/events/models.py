@@ -98,7 +98,9 @@ class Route(Timestamped):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="routes")
     name = models.CharField(max_length=120)
-    slug = models.SlugField(max_length=60)
+    slug = models.SlugField(
+        "short name", max_length=60, help_text="In URLs, the API and configuration files."
+    )
     enabled = models.BooleanField(default=True)
     type_pattern = models.CharField(
         max_length=1000,

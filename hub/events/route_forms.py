@@ -95,8 +95,7 @@ class RouteForm(DestinationForm):
             "ordered",
             "purpose",
         )
-        labels = {"slug": "Short name", "type_pattern": "Event types", "delay": "Delay in seconds"}
-        help_texts = {"slug": "In the API and configuration files."}
+        labels = {"type_pattern": "Event types", "delay": "Delay in seconds"}
 
     def clean_type_pattern(self) -> str:
         """Refuse a pattern that matches nothing."""

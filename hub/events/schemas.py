@@ -121,6 +121,18 @@ def _references(schema: Any) -> Iterator[str]:
             yield from _references(value)
 
 
+#: What the formats of JSON Schema are called by people.
+FORMATS = {
+    "email": "e-mail address",
+    "date": "date such as 2026-11-21",
+    "date-time": "time such as 2026-11-21T14:30:00Z",
+    "time": "time of day such as 14:30:00Z",
+    "uri": "address such as https://example.com/page",
+    "uuid": "UUID",
+    "ipv4": "IP address such as 192.0.2.1",
+}
+
+
 def _path(error: ValidationError | SchemaError, root: str) -> str:
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
     return root + "".join(steps)
@@ -128,4 +140,6 @@ def _path(error: ValidationError | SchemaError, root: str) -> str:
 
 def _reason(error: ValidationError) -> str:
     text = error.message
+    if error.validator == "format" and error.validator_value in FORMATS:
+        text = f"{error.instance!r} is no {FORMATS[error.validator_value]}"
     return text if len(text) <= _SHOWN else text[: _SHOWN // 2] + " … " + text[-_SHOWN // 2 :]

@@ -14,6 +14,7 @@ from hub.connections.models import Circuit, Integration, Status
 from hub.delivery.models import IntegrationLog, QueueItem, State
 from hub.events.models import Event
 from hub.lib.html import ago
+from hub.lib.sentences import advised
 
 #: Shown instead of a number when an attempt left none in the log.
 FINISHED = {
@@ -175,7 +176,7 @@ def _attempt(entry: IntegrationLog) -> Step:
     ok = entry.outcome == "ok"
     number = f"Attempt {entry.attempt}" if entry.attempt else entry.get_kind_display()
     title = f"{number} at {entry.integration} " + ("succeeded" if ok else "failed")
-    text = " ".join(part for part in (entry.message, entry.hint) if part)
+    text = advised(entry.message, entry.hint)
     return Step(entry.created_at, "attempt", title, text, "ok" if ok else "error", entry.item_id, entry.pk)
 
 

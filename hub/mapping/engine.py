@@ -223,7 +223,7 @@ def _compile_transforms(declared: Any, wrong: Any) -> tuple[Transform, ...]:
         try:
             made.append(make_transform(entry))
         except ValueError as error:
-            wrong(f"a valid transform ({error})")
+            wrong(f"a step that works ({error})")
     return tuple(made)
 
 

@@ -23,7 +23,9 @@ class FieldMapping(Timestamped):
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="mappings")
     name = models.CharField(max_length=120)
-    slug = models.SlugField(max_length=60)
+    slug = models.SlugField(
+        "short name", max_length=60, help_text="In URLs, the API and configuration files."
+    )
     provider_slug = models.CharField("provider", max_length=60, blank=True)
     action = models.CharField(max_length=80, blank=True)
     rules = models.JSONField(default=list)

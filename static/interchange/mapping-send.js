@@ -15,6 +15,7 @@ const MappingSend = {
     if (!this.root?.dataset.mapping) return "Save the mapping first.";
     if (this.changed) return "Save first: what is sent is made by the saved rules.";
     if (!this.event && !this.pasted.trim()) return "Choose or paste an event first.";
+    if (!this.event && this.unread) return "Mend the pasted event first.";
     return this.chosen() ? "" : "Choose the integration first.";
   },
   sendWords() {

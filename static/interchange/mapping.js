@@ -37,6 +37,8 @@ function mappingEditor() {
     event: "",
     integration: "",
     pasted: "",
+    // Why what was pasted cannot be read.
+    unread: "",
     events: [],
     integrations: [],
     paths: [],
@@ -256,6 +258,7 @@ function mappingEditor() {
       }
       const shown = await answer.json();
       this.part("result").innerHTML = shown.html;
+      this.unread = shown.unread;
       this.problems = shown.problems;
       this.values = shown.values;
       this.outputs = shown.outputs;

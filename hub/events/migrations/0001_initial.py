@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('id', models.UUIDField(default=hub.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=120)),
-                ('slug', models.SlugField(max_length=60)),
+                ('slug', models.SlugField(help_text='In URLs, the API and configuration files.', max_length=60, verbose_name='short name')),
                 ('enabled', models.BooleanField(default=True)),
                 ('type_pattern', models.CharField(help_text='order.* takes order.paid and order.line.added; * takes everything.', max_length=200)),
                 ('filter', models.CharField(blank=True, help_text='JMESPath over the event; empty takes all.', max_length=1000)),

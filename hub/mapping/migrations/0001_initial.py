@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=120)),
-                ('slug', models.SlugField(max_length=60)),
+                ('slug', models.SlugField(help_text='In URLs, the API and configuration files.', max_length=60, verbose_name='short name')),
                 ('provider_slug', models.CharField(blank=True, max_length=60, verbose_name='provider')),
                 ('action', models.CharField(blank=True, max_length=80)),
                 ('rules', models.JSONField(default=list)),

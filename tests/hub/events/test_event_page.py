@@ -91,6 +91,24 @@ def test_what_was_sent_is_loaded_when_it_is_unfolded(client: Client, organizatio
     assert EXCHANGE["url"] in client.get(address).content.decode()
 
 
+def test_what_the_sentence_says_no_badge_repeats(client: Client, organization: Organization) -> None:
+    item = delivered(organization, state=State.COMPLETED, finished_at=timezone.now())
+    make.IntegrationLogFactory(
+        integration=item.integration, item_id=item.pk, source_id=item.source_id, message="Delivered."
+    )
+    shown = page(client, event_of(item))
+    assert "First choice took it." in shown
+    assert "Completed" not in shown
+    assert "Delivered.<" not in shown
+    item.state = State.FAILED
+    item.last_error = "Refused."
+    item.save()
+    shown = page(client, event_of(item))
+    assert "Refused." in shown
+    # That nothing more is tried stands in no sentence of the provider.
+    assert "Failed" in shown
+
+
 def test_an_attempt_is_reached_by_its_own_event_and_people_only(
     client: Client, organization: Organization
 ) -> None:
