@@ -18,6 +18,7 @@ from hub.connections.check import run_connection_test
 from hub.connections.forms import is_sign_in
 from hub.connections.models import Circuit, Integration, Status
 from hub.lib.html import badge, logo, moment, state_badge
+from hub.lib.sentences import advised
 from integrations.base.registry import managed_slugs, providers
 
 #: Kinds of failed tests that need no other setting, but another moment.
@@ -146,7 +147,7 @@ class IntegrationAdmin(HubAdmin):
         outcome = run_connection_test(row)
         if outcome.ok:
             return Told(f"{outcome.message} It answered within {outcome.latency_ms} ms.")
-        return Told(" ".join(filter(None, (outcome.message, outcome.hint))), ok=False)
+        return Told(advised(outcome.message, outcome.hint), ok=False)
 
     def do_pause(self, request: HttpRequest, row: Integration) -> Told:
         """Hold the queue."""

@@ -8,6 +8,7 @@ from hub.connections.client import open_connection
 from hub.connections.models import Credential, Integration
 from hub.connections.signals import connection_tested
 from hub.lib.keyring import KeyringError
+from hub.lib.sentences import advised
 from integrations.base.connection_tests import prove
 from integrations.base.errors import AuthError, IntegrationError, RateLimited, TransientError
 from integrations.base.http import Exchange, Transport
@@ -39,7 +40,7 @@ def run_connection_test(
     """Test ``integration``, keep the outcome with it, and return it. Never raises for a failed test."""
     exchanges: list[Exchange] = []
     outcome = _tested(integration, exchanges, transport, sandbox_url)
-    stored = outcome.message if outcome.ok else f"{outcome.message} {outcome.hint}".strip()
+    stored = outcome.message if outcome.ok else advised(outcome.message, outcome.hint)
     integration.record_test(
         outcome.ok, stored, outcome.latency_ms, outcome.account, outcome.account_id, outcome.kind
     )

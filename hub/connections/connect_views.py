@@ -63,7 +63,7 @@ def connect(site: HubAdmin, request: HttpRequest, slug: str) -> HttpResponse:
             tell_change(request, saved, "{who} set it up.")
             return after_saving(request, saved)
     else:
-        form, limits = GuidedForm.empty(provider), LimitsForm(provider=provider)
+        form, limits = GuidedForm.empty(provider, None, organization), LimitsForm(provider=provider)
     return _show(
         site,
         request,
@@ -164,8 +164,8 @@ def after_saving(request: HttpRequest, saved: Integration, *, signed_in: bool = 
         return HttpResponseRedirect(page)
     outcome = run_connection_test(saved)
     if outcome.ok:
-        text = f"Connected. {outcome.message} It answered within {outcome.latency_ms} ms."
-        messages.success(request, text)
+        # What the test found stands on the page itself.
+        messages.success(request, f"{saved} is connected.")
         return HttpResponseRedirect(page)
     # The page itself tells what the test found.
     messages.warning(request, "Saved, but the connection does not work yet.")

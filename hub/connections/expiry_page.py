@@ -13,7 +13,7 @@ from django.utils import timezone
 from hub.accounts.access import organizations_for, shown_organizations
 from hub.accounts.models import Organization, Role
 from hub.accounts.pages import HubAdmin
-from hub.connections.expiry import Expiry, enter_expiry, expiries
+from hub.connections.expiry import WARN_DAYS, Expiry, enter_expiry, expiries
 from hub.connections.models import Integration
 
 #: Months that are drawn, from the present one on.
@@ -57,9 +57,8 @@ def enter(site: HubAdmin, request: HttpRequest, object_id: Any) -> HttpResponse:
     else:
         day = form.cleaned_data["day"]
         enter_expiry(row, day)
-        warned = "You are warned 30, 7 and 1 days before."
-        told = f"The credential of {row} ends on {day:%-d %B %Y}. {warned}" if day else ""
-        messages.success(request, told or f"Nothing that was entered is kept for {row} any more.")
+        told = _entered(row, day) if day else f"Nothing that was entered is kept for {row} any more."
+        messages.success(request, told)
     return HttpResponseRedirect(reverse("admin:connections_expiry"))
 
 
@@ -67,6 +66,18 @@ def of(row: Integration) -> Expiry | None:
     """Return when the credential of ``row`` ends, if that is known."""
     organization = Organization.objects.filter(pk=row.organization_id)
     return next((end for end in expiries(organization) if end.integration.pk == row.pk), None)
+
+
+def _entered(row: Integration, day: date) -> str:
+    """Say when the credential ends, and which of the warnings are still to come."""
+    left = (day - timezone.localdate()).days
+    if left < 0:
+        return f"The credential of {row} ended on {day:%-d %B %Y}: renew it, or enter another day."
+    steps = [str(step) for step in WARN_DAYS if 0 < step < left]
+    days = " and ".join(part for part in (", ".join(steps[:-1]), *steps[-1:]) if part)
+    before = f"You are warned {days} day{'' if days == '1' else 's'} before."
+    warned = before if days else "The home page says so until it is renewed."
+    return f"The credential of {row} ends on {day:%-d %B %Y}. {warned}"
 
 
 def _line(row: Integration, expiry: Expiry | None, editable: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from django import forms
@@ -53,10 +54,16 @@ class GuidedForm:
     errors: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def empty(cls, provider: Provider, integration: Integration | None = None) -> "GuidedForm":
-        """Return the form as it is first shown."""
+    def empty(
+        cls,
+        provider: Provider,
+        integration: Integration | None = None,
+        organization: Organization | None = None,
+    ) -> "GuidedForm":
+        """Return the form as it is first shown; the name offered is one that ``organization`` lacks."""
         if integration is None:
-            return cls(provider, name=provider.name, auth_key=provider.scheme().key)
+            name = free_name(organization, provider.name) if organization else provider.name
+            return cls(provider, name=name, auth_key=provider.scheme().key)
         known = {scheme.key for scheme in provider.auth}
         auth_key = integration.auth_key if integration.auth_key in known else provider.scheme().key
         return cls(
@@ -248,6 +255,13 @@ class LimitsForm(forms.ModelForm):
 def is_sign_in(scheme: AuthScheme) -> bool:
     """Whether the admin signs in at the provider (OAuth 2.0 authorization code)."""
     return scheme.token is not None and scheme.token.grant == "code"
+
+
+def free_name(organization: Organization, name: str) -> str:
+    """Return ``name``, numbered where an integration has it: two alike cannot be told apart."""
+    used = set(organization.integrations.filter(name__startswith=name).values_list("name", flat=True))
+    numbered = (f"{name} {number}" for number in count(2))
+    return name if name not in used else next(each for each in numbered if each not in used)
 
 
 def free_slug(organization: Organization, name: str) -> str:

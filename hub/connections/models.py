@@ -53,7 +53,9 @@ class Integration(Timestamped):
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="integrations")
     provider_slug = models.CharField("provider", max_length=60)
     name = models.CharField(max_length=120)
-    slug = models.SlugField(max_length=60, help_text="Short name in URLs, the API and configuration files.")
+    slug = models.SlugField(
+        "short name", max_length=60, help_text="In URLs, the API and configuration files."
+    )
     auth_key = models.CharField("authentication", max_length=30, blank=True)
     settings = models.JSONField(default=dict, blank=True)
     sandbox = models.BooleanField(
@@ -210,8 +212,8 @@ class Credential(Timestamped):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     integration = models.OneToOneField(Integration, models.CASCADE, related_name="credential")
-    secrets = EncryptedJSONField(null=True)
-    tokens = EncryptedJSONField(null=True)
+    secrets = EncryptedJSONField("credentials of integrations", null=True)
+    tokens = EncryptedJSONField("access tokens of integrations", null=True)
     #: Changes with every write, so that a cached copy knows when it is stale.
     version = models.PositiveIntegerField(default=0)
     lease_owner = models.CharField(max_length=40, blank=True)
@@ -264,7 +266,7 @@ class SignIn(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     integration = models.ForeignKey(Integration, models.CASCADE, related_name="sign_ins")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
-    verifier = EncryptedJSONField()
+    verifier = EncryptedJSONField("sign-ins under way at providers")
     redirect_uri = models.CharField(max_length=500)
     expires_at = models.DateTimeField()
 
@@ -281,7 +283,7 @@ class PendingSwitch(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     integration = models.ForeignKey(Integration, models.CASCADE, related_name="pending_switches")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
-    change = EncryptedJSONField()
+    change = EncryptedJSONField("changes of account that wait for an answer")
     account_label = models.CharField(max_length=200, blank=True)
     expires_at = models.DateTimeField()
 
@@ -293,7 +295,7 @@ class KeyCanary(models.Model):
     """One row, encrypted: where it opens, the key is the right one."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    song = EncryptedJSONField()
+    song = EncryptedJSONField("sample that proves the key")
 
     def __str__(self) -> str:
         return "Key canary"

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,8 @@ from django.utils import timezone
 from hub.connections.client import Connection, open_connection
 from hub.connections.models import Credential, Integration, SignIn, Status
 from hub.connections.renewal import keep
+from hub.connections.signals import token_renewed
+from hub.lib.sentences import advised
 from integrations.base import oauth
 from integrations.base.auth import TokenGrant
 from integrations.base.errors import IntegrationError
@@ -83,11 +86,19 @@ def redeem(
 ) -> tuple[Integration, oauth.TokenSet]:
     """Finish a sign-in as ``complete`` does, but keep nothing: return the integration and the tokens."""
     sign_in = _take(params.get("state", ""), user)
-    integration = sign_in.integration
+    integration, started = sign_in.integration, time.perf_counter()
     try:
         return integration, _exchanged(sign_in, redirect_uri, params, transport, sandbox_url)
     except IntegrationError as failure:
-        raise OAuthError(f"{failure.message} {failure.hint}".strip(), integration.pk) from failure
+        # The answer is shown once; the log keeps why nobody is connected.
+        token_renewed.send(
+            Integration,
+            integration_id=integration.pk,
+            error=failure,
+            exchanges=[],
+            latency_ms=int((time.perf_counter() - started) * 1000),
+        )
+        raise OAuthError(advised(failure.message, failure.hint), integration.pk) from failure
 
 
 def _exchanged(

@@ -37,6 +37,11 @@ class Place:
     def __str__(self) -> str:
         return f"{self.model._meta.label}.{self.field.name}"
 
+    @property
+    def words(self) -> str:
+        """What it holds, for people who do not know the tables."""
+        return str(self.field.verbose_name)
+
     def sealed(self) -> QuerySet[Any]:
         """Return the rows that hold a ciphertext here, each with its ``key_id``."""
         rows = self.model._base_manager.filter(**{f"{self.field.name}__isnull": False})

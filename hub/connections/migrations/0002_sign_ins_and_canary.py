@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name='KeyCanary',
             fields=[
                 ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('song', hub.lib.fields.EncryptedJSONField()),
+                ('song', hub.lib.fields.EncryptedJSONField(verbose_name='sample that proves the key')),
             ],
         ),
         migrations.CreateModel(
@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('digest', models.CharField(max_length=64, unique=True)),
-                ('verifier', hub.lib.fields.EncryptedJSONField()),
+                ('verifier', hub.lib.fields.EncryptedJSONField(verbose_name='sign-ins under way at providers')),
                 ('redirect_uri', models.CharField(max_length=500)),
                 ('expires_at', models.DateTimeField()),
                 ('integration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sign_ins', to='connections.integration')),

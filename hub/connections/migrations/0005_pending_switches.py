@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name='PendingSwitch',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('change', hub.lib.fields.EncryptedJSONField()),
+                ('change', hub.lib.fields.EncryptedJSONField(verbose_name='changes of account that wait for an answer')),
                 ('account_label', models.CharField(blank=True, max_length=200)),
                 ('expires_at', models.DateTimeField()),
                 ('integration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pending_switches', to='connections.integration')),

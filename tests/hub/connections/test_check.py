@@ -10,6 +10,7 @@ from hub.connections.check import run_connection_test
 from hub.connections.models import Integration, Status
 from hub.connections.signals import connection_tested
 from hub.lib import outbound
+from hub.lib.sentences import advised
 from integrations.base import registry
 from integrations.base.provider import Context, Provider
 from integrations.base.results import Result
@@ -61,7 +62,7 @@ def test_each_failure_says_what_to_do(
     assert str(status) in outcome.message
     row.refresh_from_db()
     assert not row.test_ok
-    assert row.test_message == f"{outcome.message} {outcome.hint}"
+    assert row.test_message == advised(outcome.message, outcome.hint)
 
 
 def test_a_host_that_may_not_be_reached_says_how_to_allow_it(door: Door, row: Integration) -> None:

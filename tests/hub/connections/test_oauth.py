@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from hub.connections import oauth
 from hub.connections.models import Credential, Integration, SignIn, Status
+from hub.delivery.models import IntegrationLog, LogKind
 from tests.conftest import Door
 from tests.factories import IntegrationFactory, UserFactory
 
@@ -129,6 +130,10 @@ def test_a_code_that_the_provider_refuses_is_a_sentence_with_a_hint(door: Door, 
     door.answer("POST", TOKEN_URL, 400, json={"error": "invalid_grant"})
     with pytest.raises(oauth.OAuthError, match=r"invalid_grant.*connect again"):
         oauth.complete(user, BACK, {"state": state, "code": "old"})
+    kept = IntegrationLog.objects.get(integration=row)
+    assert (kept.kind, kept.outcome) == (LogKind.TOKEN, "auth")
+    assert "invalid_grant" in kept.message
+    assert "connect again" in kept.hint
 
 
 def test_at_the_sandbox_the_whole_sign_in_stays_there(door: Door, row: Integration) -> None:
