@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -36,6 +37,7 @@ class OrganizationAdmin(HubAdmin):
     """A tenant: its own members see it, its admins rename it, superusers make new ones."""
 
     list_display = ("name", "slug", "members", "shown_created")
+    search_help_text = "Name or short name"
     page_template = "accounts/organization.html"
     search_fields = ("name", "slug")
     fieldsets = (
@@ -56,6 +58,10 @@ class OrganizationAdmin(HubAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(getattr(request.user, "is_superuser", False))
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """Whoever has several organizations needs no column that says which one it is of."""
+        return self.list_display
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else self.prepopulated_fields
@@ -92,11 +98,14 @@ class MembershipAdmin(HubAdmin):
     list_display = ("shown_user", "shown_role", "organization", "shown_created")
     page_template = "accounts/member.html"
     list_select_related = ("user", "organization")
-    search_fields = ("user__username", "user__email")
+    search_fields = ("user__username", "user__first_name", "user__last_name", "user__email")
+    search_help_text = "Name or e-mail"
     list_filter = (("role", ChoicesDropdownFilter),)
     list_before_template = "accounts/members_before.html"
     add_words = "Add a member"
-    empty_words = "Nobody belongs to this organization yet. Invite somebody: the link makes their account."
+    empty_words = (
+        "Nobody belongs to this organization yet. Invite somebody (above): the link makes their account."
+    )
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -157,8 +166,11 @@ class MembershipAdmin(HubAdmin):
         return account
 
     @display(description="Member", ordering="user__username")
-    def shown_user(self, row: Membership) -> str:
-        return f"{row.user.get_full_name() or row.user.get_username()} {row.user.email or ''}".strip()
+    def shown_user(self, row: Membership) -> SafeString:
+        name, email = told_apart(row.user)
+        if not email:
+            return format_html("{}", name)
+        return format_html('{}<br><span class="ic-dim ic-small">{}</span>', name, email)
 
     @display(description="Role", ordering="role")
     def shown_role(self, row: Membership) -> SafeString:
@@ -177,6 +189,7 @@ class APIKeyAdmin(HubAdmin):
     empty_words = "An API key lets one of your applications send events to the hub."
     list_display = ("name", "shown_key", "shown_scopes", "shown_state", "shown_used")
     search_fields = ("name", "prefix")
+    search_help_text = "Name, or what the key begins with after ick_"
     page_template = "accounts/key.html"
     deeds = (
         Deed(
@@ -288,12 +301,21 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 def _kept(row: Organization, kind: Kept) -> tuple[str, str]:
     """Return what is kept and for how long, in words."""
-    what = kind.value.replace("_", " ").capitalize()
+    what = kind.value.removeprefix("keep_").capitalize()
     if days := getattr(row, kind.value):
         return what, f"{days} days"
     if kind == Kept.CONTENTS:
         return what, "as long as what holds them"
     return what, f"{settings.HUB.retention_days} days, as everywhere in this hub"
+
+
+def told_apart(user: Any) -> tuple[str, str]:
+    """Return a person's name, and their e-mail where that says more than the name does."""
+    name, email = user.get_full_name() or user.get_username(), user.email or ""
+    if email.lower() == name.lower():
+        return email, ""
+    # An account that was named by the beginning of its e-mail.
+    return (email, "") if email.lower().startswith(f"{name.lower()}@") else (name, email)
 
 
 def last_admin(member: Membership) -> bool:

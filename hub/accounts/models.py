@@ -47,7 +47,7 @@ class Organization(Timestamped):
     """A tenant: everything belongs to one."""
 
     name = models.CharField(max_length=120)
-    slug = models.SlugField(unique=True)
+    slug = models.SlugField("short name", unique=True, help_text="In URLs, the API and configuration files.")
     requires_two_factors = models.BooleanField(
         "Members must have two factors",
         default=False,
@@ -104,6 +104,7 @@ class Membership(Timestamped):
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
 
     class Meta:
+        verbose_name = "member"
         constraints = [models.UniqueConstraint(fields=["user", "organization"], name="one_membership_each")]
 
     def __str__(self) -> str:

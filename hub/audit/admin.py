@@ -21,7 +21,7 @@ from hub.accounts.models import Organization, Role
 from hub.accounts.pages import NARROWED, HubAdmin
 from hub.audit.models import Entry
 from hub.audit.watched import WATCHED
-from hub.audit.wording import field_name, shown
+from hub.audit.wording import field_name, shown, subject
 from hub.lib.html import badge, moment
 
 # The library's own page knows no organizations.
@@ -103,6 +103,7 @@ class EntryAdmin(HubAdmin):
     list_display_links = ("shown_time",)
     list_filter = (KindFilter, DeedFilter, WhoFilter, WhenFilter)
     search_fields = ("by", "object_repr", "=object_pk", "=cid")
+    search_help_text = "Who, the name of what was changed, or a request's id"
     ordering = ("-id",)
     sortable_by = ()
     page_template = "audit/entry.html"
@@ -136,7 +137,8 @@ class EntryAdmin(HubAdmin):
             "label": label,
             "tone": tone,
             "changes": changes,
-            "kind": row.content_type.name,
+            "subject": subject(row),
+            "title": subject(row),
             "subject_url": _subject_url(row, may(request.user, self.organization_of(row), Role.VIEWER)),
         }
 
@@ -154,7 +156,7 @@ class EntryAdmin(HubAdmin):
 
     @display(description="What")
     def shown_what(self, row: Entry) -> str:
-        return f"{capfirst(row.content_type.name)} {row.object_repr}"
+        return subject(row)
 
     @display(description="Fields")
     def shown_changes(self, row: Entry) -> str:

@@ -14,11 +14,27 @@ from hub.audit.models import Entry
 from hub.audit.watched import MASKED
 from hub.lib.html import pretty
 
+#: What is noted of secrets is the part's own name; where that is no word of ours, this is.
+_PARTS = {
+    ("webhookendpoint", "token"): "Address",
+    ("webhookendpoint", "current"): "Secrets",
+    ("webhookendpoint", "previous"): "Former secrets",
+    ("webhookendpoint", "previous_until"): "Former secrets accepted until",
+}
+
+
+def subject(row: Entry) -> str:
+    """Return what was changed: its kind and its name, or the name alone where that says the kind."""
+    kind, name = str(row.content_type.name), row.object_repr
+    kind = kind[:1].upper() + kind[1:]
+    return name if f"{name} ".lower().startswith(f"{kind} ".lower()) else f"{kind} {name}"
+
 
 def field_name(row: Entry, name: str) -> str:
     """Return a field's name as forms show it; of a field that is gone, its own."""
     field = _field(row, name)
     words = str(field.verbose_name) if field is not None else name.replace("_", " ")
+    words = _PARTS.get((row.content_type.model, name), words)
     return words[:1].upper() + words[1:]
 
 

@@ -28,6 +28,7 @@ class InvitationAdmin(HubAdmin):
     list_display = ("email", "shown_role", "shown_state", "shown_expires", "invited_by")
     list_select_related = ("organization", "invited_by", "accepted_by")
     search_fields = ("email",)
+    search_help_text = "E-mail"
     ordering = ("-pk",)
     page_template = "identity/invited.html"
     deeds = (
@@ -124,7 +125,8 @@ class InvitationAdmin(HubAdmin):
 
     @display(description="Expires", ordering="expires_at")
     def shown_expires(self, row: Invitation) -> SafeString:
-        return moment(row.expires_at)
+        """When it ends; what was accepted or withdrawn ended before."""
+        return moment(row.expires_at if row.state(timezone.now()) in ("open", "expired") else None)
 
 
 def _facts(row: Invitation) -> dict[str, Any]:

@@ -15,7 +15,7 @@ class SealedText(models.Model):
     """A secret of a library whose own table would hold it in plain text: there stands this row's id."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    text = EncryptedJSONField()
+    text = EncryptedJSONField("second factors of people")
 
     def __str__(self) -> str:
         return f"Sealed text {self.pk}"
@@ -28,7 +28,7 @@ class Invitation(Timestamped):
     """
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="invitations")
-    email = models.EmailField()
+    email = models.EmailField("e-mail")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     expires_at = models.DateTimeField()

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=120)),
-                ('slug', models.SlugField(unique=True)),
+                ('slug', models.SlugField(help_text='In URLs, the API and configuration files.', unique=True, verbose_name='short name')),
             ],
             options={
                 'abstract': False,
@@ -58,6 +58,7 @@ class Migration(migrations.Migration):
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='accounts.organization')),
             ],
             options={
+                'verbose_name': 'member',
                 'constraints': [models.UniqueConstraint(fields=('user', 'organization'), name='one_membership_each')],
             },
         ),

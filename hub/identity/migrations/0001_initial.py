@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
             name='SealedText',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('text', hub.lib.fields.EncryptedJSONField()),
+                ('text', hub.lib.fields.EncryptedJSONField(verbose_name='second factors of people')),
             ],
         ),
         migrations.CreateModel(
@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
-                ('email', models.EmailField(max_length=254)),
+                ('email', models.EmailField(max_length=254, verbose_name='e-mail')),
                 ('role', models.CharField(choices=[('viewer', 'Viewer: sees everything, changes nothing'), ('operator', 'Operator: retries, cancels, pauses, tests'), ('admin', 'Admin: connects, maps, routes, manages members and keys')], default='viewer', max_length=10)),
                 ('digest', models.CharField(editable=False, max_length=64, unique=True)),
                 ('expires_at', models.DateTimeField()),

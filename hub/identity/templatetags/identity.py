@@ -3,9 +3,16 @@
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.utils.safestring import SafeString
 
 register = template.Library()
+
+
+@register.simple_tag
+def sends_mail() -> bool:
+    """Whether this hub has a mail server: without one no link can be sent to anybody."""
+    return bool(settings.HUB.sends_mail)
 
 
 @register.filter

@@ -8,8 +8,10 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
+from hub.accounts.admin import told_apart
 from hub.accounts.models import APIKey, Membership, Organization
 from hub.events.intake import Draft, accept_events
+from hub.identity.invitations import invite
 from tests import factories as make
 
 
@@ -147,3 +149,35 @@ def test_quotas_are_shown_to_members_and_set_by_superusers_only(
     assert "5 of 5 (100 %)" in page
     assert "Used up" in page
     assert "2, over all integrations" in page
+
+
+@pytest.mark.parametrize(
+    ("account", "told"),
+    [
+        ({"username": "ann", "email": "ann@example.org"}, ("ann@example.org", "")),
+        ({"username": "ann@example.org", "email": "Ann@example.org"}, ("Ann@example.org", "")),
+        ({"username": "ann", "email": ""}, ("ann", "")),
+        ({"username": "ann", "email": "o@example.org"}, ("ann", "o@example.org")),
+        ({"username": "ann", "first_name": "Ann", "email": "ann@example.org"}, ("ann@example.org", "")),
+        (
+            {"username": "a", "first_name": "Ann", "last_name": "Ondaatje", "email": "a@example.org"},
+            ("Ann Ondaatje", "a@example.org"),
+        ),
+    ],
+)
+def test_a_member_is_named_once(
+    client: Client, membership: Membership, account: dict[str, str], told: tuple[str, str]
+) -> None:
+    user = make.UserFactory(**account)
+    make.MembershipFactory(user=user, organization=membership.organization)
+    assert told_apart(user) == told
+    page = client.get(reverse("admin:accounts_membership_changelist")).text
+    name, email = told
+    assert (f'{name}<br><span class="ic-dim ic-small">{email}</span>' if email else name) in page
+
+
+def test_an_empty_list_has_no_bar_that_counts_nothing(client: Client, membership: Membership) -> None:
+    invitations = reverse("admin:identity_invitation_changelist")
+    assert not re.search(r"0\s+invitations", client.get(invitations).text)
+    invite(membership.organization, "ann@example.org", "viewer", membership.user)
+    assert re.search(r"1\s+invitation\b", client.get(invitations).text)

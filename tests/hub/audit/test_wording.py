@@ -8,13 +8,15 @@ from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
-from hub.accounts.models import APIKey, Membership
+from hub.accounts.models import APIKey, Membership, Organization
 from hub.audit.models import Entry
-from hub.audit.wording import field_name, shown
+from hub.audit.wording import field_name, shown, subject
 from hub.events.models import Route
 from hub.sync.models import Sync
 from tests import factories as make
+from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -55,5 +57,28 @@ def test_a_changed_role_is_told_with_the_members_name() -> None:
     client.force_login(member.user)
     page = client.get(reverse("admin:audit_entry_change", args=[change.pk])).text
     assert f">{member.user}</pre>" in page
+    # The heading, and the end of the path to it.
+    assert page.count(escape(subject(change))) >= 2
     assert f">{member.organization}</pre>" in page
     assert f">{member.get_role_display()}</pre>" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Acme", "Organization Acme"),
+        ("Organization 75", "Organization 75"),
+        ("Organizations", "Organization Organizations"),
+    ],
+)
+def test_what_was_changed_is_named_once(name: str, told: str) -> None:
+    row = entry(Organization)
+    row.object_repr = name
+    assert subject(row) == told
+
+
+def test_the_parts_of_an_endpoints_secrets_are_told_in_words() -> None:
+    names = [field_name(entry(WebhookEndpoint), part) for part in ("token", "current", "previous", "slug")]
+    assert names == ["Address", "Secrets", "Former secrets", "Short name"]
+    # Another table's field of the same name keeps its own.
+    assert field_name(entry(Route), "token") == "Token"

@@ -140,3 +140,17 @@ def test_the_last_admin_stays(admin: Client, member: Membership) -> None:
     admin.post(reverse("admin:accounts_membership_delete", args=[member.pk]), {"post": "yes"})
     member.refresh_from_db()
     assert member.role == Role.ADMIN
+
+
+@pytest.mark.parametrize(("withdrawn", "told"), [(False, True), (True, False)])
+def test_an_invitation_that_is_over_no_more_expires(member: Membership, withdrawn: bool, told: bool) -> None:
+    invitation = invitations.invite(
+        member.organization, "ann@example.org", Role.VIEWER, member.user
+    ).invitation
+    if withdrawn:
+        invitations.withdraw(invitation)
+    client = Client()
+    client.force_login(member.user)
+    assert ("in 6 days" in client.get(reverse("admin:identity_invitation_changelist")).text) == told
+    page = client.get(reverse("admin:identity_invitation_change", args=[invitation.pk])).text
+    assert ("<dt>Expires</dt>" in page) == told

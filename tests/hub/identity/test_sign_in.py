@@ -1,5 +1,6 @@
 """Signing in to the admin: passwords, second factors, lock-outs, who stays outside."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -135,3 +136,38 @@ def test_pages_of_ones_own_account_are_for_members(member: Membership) -> None:
     stranger = Client()
     for name in ("mfa_index", "mfa_activate_totp", "mfa_add_webauthn", "account_change_password"):
         assert stranger.get(reverse(name)).status_code == 302, name
+
+
+def test_the_second_step_offers_what_the_account_has(
+    sign_in: Callable[..., Any], guarded: Membership
+) -> None:
+    client, _ = sign_in(guarded.user.username)
+    page = client.get(reverse("mfa_authenticate")).text
+    assert "or one of your recovery codes" in page
+    # There is none: the browser would ask for it in vain.
+    assert "security key" not in page
+
+
+@pytest.mark.parametrize(("mails", "told"), [(True, "Send the link"), (False, "This hub sends no mail")])
+def test_a_hub_without_mail_promises_none(settings: Any, member: Membership, mails: bool, told: str) -> None:
+    settings.HUB = dataclasses.replace(settings.HUB, sends_mail=mails)
+    forgotten = reverse("account_reset_password")
+    client = Client()
+    assert told in client.get(forgotten).text
+    client.force_login(member.user)
+    # The page that asks for the password again leads there only where it helps.
+    assert (forgotten in client.get(reverse("account_reauthenticate")).text) == mails
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("account_inactive", "Ask them to switch it on again"),
+        ("socialaccount_login_cancelled", "nobody was signed in"),
+        ("socialaccount_login_error", "sign in with your password"),
+    ],
+)
+def test_who_is_not_let_in_reads_what_to_do(client: Client, name: str, told: str) -> None:
+    page = client.get(reverse(name)).text
+    assert told in page
+    assert reverse("account_login") in page
