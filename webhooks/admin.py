@@ -1,5 +1,7 @@
 """Admin pages of webhook endpoints and of the calls they received."""
 
+import re
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -51,11 +53,18 @@ class NewEndpointForm(forms.Form):
     """Which integration calls, and what the endpoint is called."""
 
     integration = forms.ModelChoiceField(Integration.objects.none(), empty_label="Choose an integration")
-    name = forms.CharField(max_length=120, help_text="For example “Stripe, live events”.")
+    name = forms.CharField(
+        max_length=120,
+        help_text="For example “Stripe, live events”.",
+        error_messages={"required": "Give it a name, so that it can be told from others."},
+    )
 
     def __init__(self, *args: Any, integrations: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choice = forms.ModelChoiceField(integrations, empty_label="Choose an integration")
+        missing = {"required": "Choose the integration whose calls come here."}
+        choice = forms.ModelChoiceField(
+            integrations, empty_label="Choose an integration", error_messages=missing
+        )
         self.fields["integration"] = choice
         for bound in self.fields.values():
             bound.widget.attrs |= {"class": "ic-input", "autocomplete": "off"}
@@ -70,6 +79,7 @@ class WebhookEndpointAdmin(HubAdmin):
     list_display_links = ("shown_name",)
     list_select_related = ("integration", "organization")
     search_fields = ("name", "slug", "integration__name")
+    search_help_text = "Name, short name or integration"
     #: Follows from the secrets: a button ends it.
     exclude = ("previous_until",)
     page_template = "webhooks/endpoint.html"
@@ -154,6 +164,7 @@ class WebhookEndpointAdmin(HubAdmin):
             "secrets_url": self.url("secrets", row.pk),
             "overlap": bool(row.previous_until and row.previous_until > timezone.now()),
             "latest": latest,
+            "newest": newest_call(row, latest),
             "refused": latest[0] if latest and latest[0].state == State.REFUSED else None,
             "integration": row.integration,
         }
@@ -268,9 +279,17 @@ class ReceivedWebhookAdmin(HubAdmin):
     def page_context(self, request: HttpRequest, row: ReceivedWebhook) -> dict[str, Any]:
         return {
             "body": bytes(row.body),
+            "first_url": self._first_url(request, row),
             "headers": row.headers,
             "events": Event.objects.filter(pk__in=row.events).defer("data"),
         }
+
+    def _first_url(self, request: HttpRequest, row: ReceivedWebhook) -> str:
+        """Return the page of the call that ``row`` repeats; empty where it repeats none, or that is gone."""
+        if row.state != State.DUPLICATE or not (told := re.search(r"as number (\d+)\.$", row.reason)):
+            return ""
+        found = self.get_queryset(request).filter(endpoint=row.endpoint_id, pk=told[1]).exists()
+        return self.url("change", told[1]) if found else ""
 
     def do_resend(self, request: HttpRequest, row: ReceivedWebhook) -> Told:
         """Send a kept call through the pipeline again."""
@@ -304,6 +323,12 @@ class ReceivedWebhookAdmin(HubAdmin):
     @display(description="Received")
     def when(self, row: ReceivedWebhook) -> SafeString:
         return moment(row.received_at)
+
+
+def newest_call(row: WebhookEndpoint, latest: list[ReceivedWebhook]) -> datetime | None:
+    """Return when the newest proved call came: the endpoint itself notes one a minute at most."""
+    proved = (call.received_at for call in latest if call.state != State.REFUSED)
+    return max(filter(None, (row.last_call_at, *proved)), default=None)
 
 
 def _without_body(rows: Any) -> Any:

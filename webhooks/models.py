@@ -28,10 +28,12 @@ class WebhookEndpoint(Timestamped):
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="webhook_endpoints")
     integration = models.ForeignKey(Integration, models.CASCADE, related_name="webhook_endpoints")
     name = models.CharField(max_length=120)
-    slug = models.SlugField(max_length=60)
+    slug = models.SlugField(
+        "short name", max_length=60, help_text="In URLs, the API and configuration files."
+    )
     enabled = models.BooleanField(default=True)
     token_digest = models.CharField(max_length=64, unique=True, editable=False)
-    keys = EncryptedJSONField(null=True)
+    keys = EncryptedJSONField("addresses and secrets of webhook endpoints", null=True)
     previous_until = models.DateTimeField(null=True, blank=True)
     rate_per_minute = models.PositiveIntegerField(default=100, help_text="Calls per minute and source.")
     last_call_at = models.DateTimeField(null=True, blank=True, editable=False)

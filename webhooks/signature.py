@@ -17,6 +17,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from hub.lib.outbound import OutboundError
+from hub.lib.typed import TypedError, read_typed
 from integrations.base.fixtures import WebhookFixture, webhook_fixtures
 from integrations.base.webhooks import Incoming, Refused, Webhook
 from webhooks.calls import MASK
@@ -243,7 +244,7 @@ def _no_fetch(url: str) -> bytes:
 
 def _json_headers(text: str) -> dict[str, str]:
     try:
-        held = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"The headers look like JSON but are none: {error}.") from None
+        held = read_typed(text)
+    except TypedError as error:
+        raise ValueError(f"The headers look like JSON but are none yet: {error}") from None
     return {str(name).lower(): str(value) for name, value in held.items()}

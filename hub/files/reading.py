@@ -16,6 +16,7 @@ from hub.files import spreadsheets
 from hub.files.models import FileImport, Kind
 from hub.files.spreadsheets import MAX_COLUMNS, Unreadable
 from hub.files.store import opened
+from hub.lib.typed import TypedError, read_typed
 
 MAX_ROWS = 1_000_000
 #: Characters of one line, and bytes that a packed file may unpack to.
@@ -202,9 +203,18 @@ def _objects(file: FileImport) -> Iterator[tuple[int, Any, float]]:
                 continue
             try:
                 value: Any = orjson.loads(line)
-            except ValueError as error:
-                value = ValueError(f"The line is not JSON: {error}.")
+            except ValueError:
+                value = ValueError(_no_json(line))
             yield number, value, _share(stream, file)
+
+
+def _no_json(line: str) -> str:
+    """Say in words what is wrong with a line; its number is told beside it."""
+    try:
+        read_typed(line)
+    except TypedError as error:
+        return f"The line is not JSON: {str(error).removeprefix('line 1, ')}"
+    return "The line is not JSON: it holds a number that is too large, or signs that no text has."
 
 
 def _lines(file: FileImport, stream: io.BufferedReader) -> Iterator[str]:
@@ -216,7 +226,10 @@ def _lines(file: FileImport, stream: io.BufferedReader) -> Iterator[str]:
         while line := text.readline(MAX_LINE + 1):
             number, characters = number + 1, characters + len(line)
             if len(line) > MAX_LINE:
-                raise FileProblem(f"Line {number} has over {MAX_LINE:,} characters.")
+                raise FileProblem(
+                    f'Line {number} has over {MAX_LINE:,} characters. Is a quote (") not closed there, or is '
+                    "it no text? Mend it, and import the file again."
+                )
             if characters > MAX_UNPACKED:
                 raise FileProblem(f"The file unpacks to over {MAX_UNPACKED // 1024**3} GiB. Split it.")
             yield line

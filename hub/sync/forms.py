@@ -6,6 +6,7 @@ from django import forms
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from hub.events.forms import PrettyJSON
 from hub.events.schemas import schema_problems
 from hub.mapping.expressions import ExpressionError, compile_expression
 from hub.sync.calendar import ScheduleError, next_time
@@ -31,6 +32,10 @@ LABELS = {
 
 class RecordTypeForm(forms.ModelForm):
     """A record type; its schema is checked."""
+
+    schema = PrettyJSON(
+        required=False, label="JSON Schema", help_text=RecordType._meta.get_field("schema").help_text
+    )
 
     class Meta:
         model = RecordType

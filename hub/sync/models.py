@@ -1,12 +1,11 @@
 """Records, what integrations hold of them, and the runs that keep both in step."""
 
-from datetime import timedelta
-
 from django.db import models
 from django.utils import timezone
 
 from hub.accounts.models import Organization
 from hub.connections.models import Integration
+from hub.delivery.load import lasting
 from hub.lib.ids import uuid7
 from hub.lib.models import Timestamped
 from hub.mapping.models import FieldMapping
@@ -128,7 +127,9 @@ class Sync(Timestamped):
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="syncs")
     name = models.CharField(max_length=120)
-    slug = models.SlugField(max_length=60)
+    slug = models.SlugField(
+        "short name", max_length=60, help_text="In URLs, the API and configuration files."
+    )
     integration = models.ForeignKey(Integration, models.CASCADE, related_name="syncs")
     type = models.ForeignKey(RecordType, models.CASCADE, related_name="syncs")
     direction = models.CharField(max_length=4, choices=Direction.choices)
@@ -318,11 +319,11 @@ class SyncRun(models.Model):
         return self.done / max(spent, 0.001)
 
     @property
-    def time_left(self) -> timedelta | None:
-        """How long it still takes at this rate, where that is known."""
-        if self.total is None or self.state not in OPEN or not self.done:
-            return None
-        return timedelta(seconds=int(max(0, self.total - self.done) / max(self.rate, 0.001)))
+    def time_left(self) -> str:
+        """How long it still takes at this rate, in words; empty where that is not known."""
+        if self.total is None or self.state not in OPEN or not self.rate:
+            return ""
+        return lasting(max(0, self.total - self.done) / self.rate)
 
 
 class RejectedRow(models.Model):

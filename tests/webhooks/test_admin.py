@@ -1,11 +1,16 @@
 """Endpoints and received calls in the admin."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from hub.accounts.models import Membership, Role
 from tests import factories as make
+from tests.webhooks.calls import call, endpoint_of, fixture_of
+from webhooks.admin import newest_call
 from webhooks.models import ReceivedWebhook, WebhookEndpoint
 
 SECRET = "whsec_SENTINEL0000000000000000000000"
@@ -95,3 +100,59 @@ def test_a_body_with_markup_stays_text(client: Client, endpoint: WebhookEndpoint
     received = make.ReceivedWebhookFactory(endpoint=endpoint, body=b'{"a": "<script>alert(1)</script>"}')
     address = reverse("admin:webhooks_receivedwebhook_change", args=[received.pk])
     assert "<script>alert(1)" not in client.get(address).content.decode()
+
+
+def test_the_newest_call_is_told_though_the_endpoint_notes_one_a_minute(
+    client: Client, endpoint: WebhookEndpoint
+) -> None:
+    address = reverse("admin:webhooks_webhookendpoint_change", args=[endpoint.pk])
+    assert "no call yet" in client.get(address).text
+    now = timezone.now()
+    WebhookEndpoint.objects.update(last_call_at=now - timedelta(seconds=50))
+    for state, age in ((ReceivedWebhook.State.PROCESSED, 20), (ReceivedWebhook.State.REFUSED, 10)):
+        row = make.ReceivedWebhookFactory(endpoint=endpoint, state=state)
+        ReceivedWebhook.objects.filter(pk=row.pk).update(received_at=now - timedelta(seconds=age))
+    assert newest_call(WebhookEndpoint.objects.get(), list(endpoint.received.all())) == now - timedelta(
+        seconds=20
+    )
+    assert "no call yet" not in client.get(address).text
+
+
+def test_the_body_of_a_repetition_is_kept_with_the_first_call(
+    client: Client, endpoint: WebhookEndpoint
+) -> None:
+    states = ReceivedWebhook.State
+    for state, told in ((states.DUPLICATE, "The body is kept once"), (states.PROCESSED, "It had no body.")):
+        row = make.ReceivedWebhookFactory(endpoint=endpoint, state=state, body=b"")
+        assert told in client.get(reverse("admin:webhooks_receivedwebhook_change", args=[row.pk])).text
+
+
+def test_a_call_that_is_processed_again_is_looked_at_until_it_is(
+    client: Client, endpoint: WebhookEndpoint
+) -> None:
+    for state, looks in ((ReceivedWebhook.State.RECEIVED, True), (ReceivedWebhook.State.PROCESSED, False)):
+        row = make.ReceivedWebhookFactory(endpoint=endpoint, state=state)
+        page = client.get(reverse("admin:webhooks_receivedwebhook_change", args=[row.pk])).text
+        assert ('hx-trigger="every 2s' in page) == looks
+
+
+def test_an_endpoint_without_integration_and_name_says_what_is_missing(
+    client: Client, endpoint: WebhookEndpoint
+) -> None:
+    page = client.post(reverse("admin:webhooks_webhookendpoint_add"), {"name": ""}).text
+    assert "Choose the integration whose calls come here." in page
+    assert "Give it a name" in page
+
+
+def test_a_repetition_leads_to_the_first_call_as_long_as_that_is_there(db: None) -> None:
+    endpoint = endpoint_of("stripe")
+    for _ in range(2):
+        call(endpoint, fixture_of("stripe").body)
+    first, again = ReceivedWebhook.objects.order_by("pk")
+    client = Client()
+    client.force_login(make.MembershipFactory(organization=endpoint.organization).user)
+    pages = [reverse("admin:webhooks_receivedwebhook_change", args=[row.pk]) for row in (first, again)]
+    assert f'href="{pages[0]}">Open the first one</a>' in client.get(pages[1]).text
+    assert "Open the first one" not in client.get(pages[0]).text
+    first.delete()
+    assert "Open the first one" not in client.get(pages[1]).text

@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('name', models.CharField(max_length=120)),
-                ('slug', models.SlugField(max_length=60)),
+                ('slug', models.SlugField(help_text='In URLs, the API and configuration files.', max_length=60, verbose_name='short name')),
                 ('direction', models.CharField(choices=[('push', 'Push: from the hub to the integration'), ('pull', 'Pull: from the integration to the hub')], max_length=4)),
                 ('action', models.CharField(max_length=80, verbose_name='action or pull')),
                 ('delete_policy', models.CharField(choices=[('keep', 'Keep it there'), ('archive', 'Archive it there, remember its id'), ('delete', 'Delete it there')], default='keep', max_length=7)),

@@ -75,7 +75,7 @@ def test_of_a_formula_comes_no_formula(upload: Upload):
         (b"PK\x03\x04 but no workbook", "This is no XLSX file"),
         (b"a\x00b\n", "neither CSV nor NDJSON nor XLSX"),
         (gzip.compress(b"id\n" + bytes(range(32, 127)) * 99)[:-60], "damaged or cut off"),
-        (b"id,n\n" + b"x" * (reading.MAX_LINE + 5), "Line 2 has over"),
+        (b"id,n\n" + b"x" * (reading.MAX_LINE + 5), "characters. Is a quote"),
     ],
 )
 def test_what_cannot_be_read_says_why(clients: RecordType, content: bytes, told: str):

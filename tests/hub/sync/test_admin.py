@@ -1,6 +1,7 @@
 """The admin's pages of records, syncs and runs."""
 
 import csv
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -250,3 +251,12 @@ def test_several_integrations_are_synced_at_once(db: Any, client: Any) -> None:
     told = client.post(reverse("admin:connections_integration_changelist"), body, follow=True)
     assert "2 runs began." in told.content.decode()
     assert set(SyncRun.objects.values_list("sync", flat=True)) == {sync.pk, other.pk}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "done", "told"), [(60, 10, "about 2 minutes"), (60, 0, ""), (86_400, 10, "about 2 days")]
+)
+def test_a_run_tells_in_words_how_long_it_still_takes(push: Sync, seconds: int, done: int, told: str):
+    began = timezone.now() - timedelta(seconds=seconds)
+    run = SyncRun(sync=push, state=RunState.RUNNING, started_at=began, total=30, created=done)
+    assert run.time_left == told
