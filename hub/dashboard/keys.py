@@ -30,16 +30,22 @@ def show(request: HttpRequest) -> HttpResponse:
         uses, trouble = rotation.key_uses(), ""
     except KeyringError as error:
         uses, trouble = [], str(error)
+    words = _words()
     context = {
         **admin.site.each_context(request),
         "title": "Encryption keys",
-        "uses": uses,
+        "uses": [(use, [(words[place], number) for place, number in use.places.items()]) for use in uses],
         "trouble": trouble,
         "remaining": sum(use.total for use in uses if use.known and not use.first),
         "total": sum(use.total for use in uses),
         "renewed": sum(use.total for use in uses if use.first),
     }
     return TemplateResponse(request, "dashboard/keys.html", context)
+
+
+def _words() -> dict[str, str]:
+    """Return what each encrypted column holds, by its name."""
+    return {str(place): place.words for place in rotation.places()}
 
 
 def _work(request: HttpRequest) -> None:
@@ -57,7 +63,9 @@ def _work(request: HttpRequest) -> None:
         words = plural(left, "secret is", "secrets are")
         messages.warning(request, f"{words} left. Press once more, or run 'manage.py rotate_keys'.")
     elif wrong:
-        told = ", ".join(wrong[:5])
+        holds = _words()
+        named = (one.split(" ", 1) for one in wrong[:5])
+        told = "; ".join(f"{holds[place]} ({pk})" for place, pk in named)
         messages.error(
             request, f"{plural(len(wrong), 'secret')} cannot be opened: {told}. Connect these again."
         )

@@ -23,6 +23,7 @@ from hub.events.envelopes import envelope_of
 from hub.events.models import Event, EventType, Route
 from hub.events.routing import matches
 from hub.lib.html import ago
+from hub.lib.typed import TypedError, read_typed
 from hub.mapping.actions import find_action
 from hub.mapping.changes import outputs
 from hub.mapping.engine import map_leniently, rule_values, validate_rules
@@ -63,16 +64,23 @@ def sources(request: HttpRequest) -> JsonResponse:
     )
 
 
+class Unread(ValueError):
+    """What was pasted is no JSON; the message says where, and what helps."""
+
+
 @require_POST
 def show(request: HttpRequest) -> JsonResponse:
     """JSON in: organization, mapping (if it is saved), target, integration, event or pasted, rules.
 
     JSON out: html, problems and values by rule, paths that the event offers, the input field by field with
-    what differs from the saved mapping's, and sources suggested for fields that nothing fills.
+    what differs from the saved mapping's, sources suggested for fields that nothing fills, and why what was
+    pasted cannot be read.
     """
     try:
         asked = json.loads(request.body)
         envelope = read_envelope(request, asked)
+    except Unread as error:
+        return _answer(Preview(problems=[InputProblem(str(error))]), more={"unread": str(error)})
     except ValueError as error:
         return _answer(Preview(problems=[InputProblem(str(error))]))
     rules = asked["rules"] if isinstance(asked.get("rules"), list) else []
@@ -142,10 +150,9 @@ def read_envelope(request: HttpRequest, asked: Any) -> Envelope | None:
     if not text:
         return None
     try:
-        pasted = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"What was pasted is no JSON: {error}.") from None
-    return read_pasted(pasted)
+        return read_pasted(read_typed(text))
+    except TypedError as error:
+        raise Unread(f"What was pasted is no JSON yet: {error}") from None
 
 
 def _chosen_event(mine: QuerySet[Organization], chosen: str) -> Envelope | None:
@@ -218,7 +225,7 @@ def _answer(
     problems = [{"rule": entry.rule, "text": _at_rule(entry)} for entry in made.problems if entry.rule]
     values = rule_values(rules, envelope.as_dict()) if rules and envelope else {}
     told = {"html": html, "problems": problems, "values": values, "paths": _paths(envelope)}
-    return JsonResponse({**told, "outputs": [], "suggestions": {}, **(more or {})})
+    return JsonResponse({**told, "outputs": [], "suggestions": {}, "unread": "", **(more or {})})
 
 
 def _at_rule(problem: InputProblem) -> str:

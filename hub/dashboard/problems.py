@@ -70,6 +70,8 @@ class Problem:
     buttons: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
     expiry: Expiry | None = None
+    #: Nothing is wrong but that its credential ends.
+    ends_only: bool = False
     #: Who said that they know of it, where nothing of it is newer.
     acknowledged: Acknowledgement | None = None
 
@@ -86,7 +88,10 @@ class Problem:
 
 
 def open_problems(request: HttpRequest, health: Sequence[Health]) -> list[Problem]:
-    """Return the integrations of ``health`` that need somebody, in its order; ``furnish`` those shown."""
+    """Return the integrations of ``health`` that need somebody; ``furnish`` those shown.
+
+    They stand in its order, and after them those whose credential ends, the nearest end first.
+    """
     found = _errors([entry.integration for entry in health if entry.failed_items or entry.queue_depth])
     ends = _ends([entry.integration.organization_id for entry in health])
     runs = failed_runs([entry.integration.pk for entry in health])
@@ -98,7 +103,13 @@ def open_problems(request: HttpRequest, health: Sequence[Health]) -> list[Proble
     for problem in needy:
         entry = known.get(problem.integration.pk)
         problem.acknowledged = entry if problem.is_covered_by(entry) else None
+    needy.sort(key=_end)
     return needy
+
+
+def _end(problem: Problem) -> float:
+    """Return when the credential ends, for sorting; 0 where more is wrong than that."""
+    return problem.expiry.at.timestamp() if problem.ends_only and problem.expiry else 0.0
 
 
 def furnish(request: HttpRequest, problems: Sequence[Problem]) -> None:
@@ -195,7 +206,9 @@ def _problem(health: Health, errors: list[Errors], expiry: Expiry | None, runs: 
         problem.advice = f"{problem.advice} Its credential {expiry.words}.".strip()
     elif expiry is not None and not problem.sentence:
         problem.sentence = f"Its credential {expiry.words}."
-        problem.advice = "Renew it in time, and nothing stops."
+        ended = expiry.at <= timezone.now()
+        problem.advice = "Renew it now." if ended else "Renew it in time, and nothing stops."
+        problem.ends_only = not errors and not runs
     return problem
 
 

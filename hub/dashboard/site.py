@@ -55,6 +55,10 @@ class HubAdminSite(UnfoldAdminSite):
 
         return update_wrapper(checked, inner)
 
+    def signed_in(self, request: HttpRequest) -> HttpResponse:
+        """Nothing; who is not signed in is led to the sign-in. Pages ask before a form leaves."""
+        return HttpResponse(status=204)
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
         """No list of all tables: Django asks for every permission twice a page, and the menu is our own."""
         return []
@@ -68,6 +72,7 @@ class HubAdminSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         """Pages that need several slices."""
         return [
+            path("signed-in/", self.admin_view(self.signed_in), name="signed_in"),
             path("home/live/", self.admin_view(home.live), name="home_live"),
             path("lockouts/", self.admin_view(unlocking.show), name="lockouts"),
             path("home/health/", self.admin_view(home.further), name="home_health"),

@@ -117,7 +117,7 @@ UNFOLD = {
     "ENVIRONMENT": f"{ACCESS}.environment",
     "DASHBOARD_CALLBACK": "hub.dashboard.home.context",
     "STYLES": [static_lazy("interchange/interchange.css")],
-    "SCRIPTS": [static_lazy("interchange/interchange.js")],
+    "SCRIPTS": [static_lazy("interchange/interchange.js"), static_lazy("interchange/signed-out.js")],
     "BORDER_RADIUS": "8px",
     "COLORS": {
         "primary": {

@@ -55,7 +55,8 @@ document.addEventListener("htmx:afterSwap", () => {
   });
 });
 
-// What comes by itself says so when it stops coming; after a sign-out the page asks for a sign-in.
+// What comes by itself says so when it stops coming; after a sign-out the page asks for a sign-in
+// (signed-out.js), unless something is entered in it.
 const showLive = (alive) =>
   document.querySelectorAll("[data-live]").forEach((sign) => {
     sign.classList.toggle("ic-lost", !alive);
@@ -65,7 +66,7 @@ document.addEventListener("htmx:afterRequest", (event) => showLive(event.detail.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (!event.detail.xhr.responseURL.includes("/login/")) return;
   event.detail.shouldSwap = false;
-  window.location.reload();
+  SignedOut.met(event.detail.requestConfig.verb);
 });
 
 // Guided form: holds what is typed against the declared pattern. The hub judges; this only tells sooner.

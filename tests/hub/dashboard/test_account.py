@@ -86,7 +86,7 @@ def test_another_account_waits_for_an_answer_and_nothing_changes(
 def test_a_yes_moves_it(client: Client, row: Integration, door: Door) -> None:
     enter(client, row, door, "T2")
     text = client.post(question(row), {"answer": "switch"}, follow=True).text
-    assert "Connected." in text
+    assert "is connected." in text
     row.refresh_from_db()
     assert (row.account_label, row.account_id, kept(row)) == ("Other Ltd", "T2", NEW)
     assert "moved it to another account: Other Ltd." in text

@@ -1,10 +1,13 @@
 """Connecting a service in the admin: gallery, guided form, test at once; secrets are never sent back."""
 
+import re
+
 import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
+from hub.accounts.models import Organization
 from hub.connections.models import Credential, Integration
 from integrations.base.registry import providers
 from tests import factories as make
@@ -52,7 +55,7 @@ def test_connect_saves_tests_and_goes_to_the_page(admin: Client, door: Door) -> 
     assert answer["Location"] == reverse("admin:connections_integration_change", args=[integration.pk])
     assert integration.slug == "stripe-europe"
     assert integration.test_ok is True
-    assert "Connected." in told(answer)
+    assert "Stripe, Europe is connected." in told(answer)
     assert Credential.objects.get().secrets["api_key"] == KEY
 
 
@@ -63,7 +66,8 @@ def test_a_refused_key_is_explained_on_the_form(admin: Client, door: Door) -> No
     assert answer["Location"] == reverse("admin:connections_integration_edit", args=[integration.pk])
     assert "does not work yet" in told(answer)
     text = admin.get(answer["Location"]).content.decode()
-    assert "Invalid API Key" in text
+    # What the provider says has no full stop of its own.
+    assert "Invalid API Key provided: rk_t****. " in text
     assert "The last test failed." in text
     assert SENTINEL not in text
 
@@ -123,3 +127,41 @@ LIMITS = {
     "breaker_cooldown": "30",
     "allowed_hosts": "",
 }
+
+
+def test_a_second_of_a_kind_is_offered_a_name_of_its_own(admin: Client, door: Door) -> None:
+    def offered() -> str:
+        found = re.search(r'id="id_name" name="name" value="([^"]*)"', admin.get(connect_url()).text)
+        return found[1] if found else ""
+
+    assert offered() == "Stripe"
+    for name in ("Stripe", "Stripe 2"):
+        make.IntegrationFactory(organization=Organization.objects.get(), name=name)
+    assert offered() == "Stripe 3"
+
+
+def test_a_form_that_never_connected_does_not_wonder_about_the_account(admin: Client) -> None:
+    row = make.IntegrationFactory(organization=Organization.objects.get(), test_ok=False)
+    page = reverse("admin:connections_integration_edit", args=[row.pk])
+    wonders = "does not know which account is connected"
+    assert wonders not in admin.get(page).text
+    row.record_test(True, "It works.", 5)
+    assert wonders in admin.get(page).text
+
+
+def test_a_refused_value_is_told_its_example_once(admin: Client) -> None:
+    text = admin.post(connect_url(), {"name": "Stripe", "f_api_key": "pk_wrong", **LIMITS}).text
+    example = providers()["stripe"].fields_for()[0].example
+    assert f"It looks like {example}" in text
+    assert f'For example <code class="ic-mono">{example}</code>' not in text
+
+
+def test_who_has_not_signed_in_yet_is_not_called_active(admin: Client) -> None:
+    row = make.IntegrationFactory(
+        organization=Organization.objects.get(), provider_slug="hubspot", auth_key="oauth2"
+    )
+    page = reverse("admin:connections_integration_change", args=[row.pk])
+    assert "Nobody signed in yet" in admin.get(page).text
+    row.credential.tokens = {"access_token": "a"}
+    row.credential.save()
+    assert "Nobody signed in yet" not in admin.get(page).text

@@ -71,7 +71,7 @@ def test_the_calendar_shows_own_integrations_and_takes_a_day() -> None:
     assert "stranger" not in text
     enter = reverse("admin:connections_integration_expiry", args=[row.pk])
     day = timezone.localdate() + timedelta(days=3)
-    assert "You are warned 30, 7 and 1 days before." in client.post(enter, {"day": day}, follow=True).text
+    assert "You are warned 1 day before." in client.post(enter, {"day": day}, follow=True).text
     assert "entered by an admin" in client.get(address).text
     assert "That is no day" in client.post(enter, {"day": "soon"}, follow=True).text
     assert "is kept" in client.post(enter, {"day": ""}, follow=True).text
@@ -88,3 +88,36 @@ def test_only_admins_enter_a_day(role: Role) -> None:
     assert enter not in client.get(reverse("admin:connections_expiry")).text
     assert client.post(enter, {"day": "2030-01-31"}).status_code == 403
     assert browser(make.MembershipFactory()).post(enter, {"day": "2030-01-31"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        (200, "You are warned 30, 7 and 1 days before."),
+        (20, "You are warned 7 and 1 days before."),
+        (1, "The home page says so until it is renewed."),
+        (0, "The home page says so until it is renewed."),
+        (-3, "renew it, or enter another day."),
+    ],
+)
+def test_entering_a_day_tells_what_follows(days: int, told: str) -> None:
+    membership = make.MembershipFactory()
+    row = make.IntegrationFactory(organization=membership.organization)
+    enter = reverse("admin:connections_integration_expiry", args=[row.pk])
+    day = timezone.localdate() + timedelta(days=days)
+    client = browser(membership)
+    page = client.post(enter, {"day": day}, follow=True).text
+    assert told in page
+    assert (" ended on " in page) == (days < 0)
+    assert ("Renew it now." in client.get(reverse("admin:index")).text) == (days < 0)
+
+
+def test_the_nearest_end_is_told_first_and_what_is_broken_before_it() -> None:
+    membership = make.MembershipFactory()
+    for name, days in {"Acme": 20, "Moon": 5, "Zeta": -1}.items():
+        row = ending(membership, days)
+        Integration.objects.filter(pk=row.pk).update(name=name)
+    make.IntegrationFactory(organization=membership.organization, name="Quay", test_ok=False)
+    text = browser(membership).get("/admin/").text
+    assert "Quay, Zeta, Moon need somebody." in text
+    assert text.index("ends in 5 days") < text.index("ends in 20 days")

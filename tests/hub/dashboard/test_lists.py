@@ -5,6 +5,7 @@ from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import connection
 from django.forms import Form
@@ -81,6 +82,18 @@ def test_a_list_asks_no_more_for_more_rows(world: World, name: str) -> None:
         one_more_of_each(world)
 
     assert asked(client, address) == few
+
+
+def test_every_list_opens_to_somebody_with_two_organizations(world: World) -> None:
+    user = make.MembershipFactory(organization=world.organization, user__is_superuser=True).user
+    make.MembershipFactory(user=user)
+    client = Client()
+    client.force_login(user)
+    tables = [model._meta for model in admin.site._registry]
+    assert len(tables) > len(LISTS)
+    for table in tables:
+        address = reverse(f"admin:{table.app_label}_{table.model_name}_changelist")
+        assert client.get(address).status_code == 200, table.label
 
 
 @pytest.mark.parametrize(
@@ -225,3 +238,19 @@ def test_a_choice_of_many_says_which_is_chosen() -> None:
     assert '<option value="b" selected>B</option>' in page
     assert '<option value="a">&lt;A&gt;</option>' in page
     assert page.count(" selected") == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "attempt", "told"),
+    [("contact.upsert", 2, ">contact.upsert, attempt 2<"), ("", 1, ">attempt 1<"), ("", 0, "><")],
+)
+def test_the_log_says_what_and_which_attempt_it_was(
+    world: World, action: str, attempt: int, told: str
+) -> None:
+    make.IntegrationLogFactory(
+        integration__organization=world.organization, action=action, attempt=attempt, message="This one."
+    )
+    page = world.client("viewer").get(reverse("admin:delivery_integrationlog_changelist")).text
+    row = re.search(r"<tr[^>]*>(?:(?!</tr>).)*This one\..*?</tr>", page, re.DOTALL)
+    assert row is not None
+    assert f'<span class="ic-dim ic-small"{told}' in row.group()

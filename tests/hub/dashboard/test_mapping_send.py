@@ -82,6 +82,9 @@ def test_for_real_it_is_delivered_once_and_logged(door: Door) -> None:
     text = client.get(answer.json()["live"]).text
     assert "Slack took it." in text
     assert "hx-get" not in text
+    page = client.get(reverse("admin:events_event_change", args=[world.event.pk]))
+    assert page.status_code == 200
+    assert "By hand" in page.text
 
 
 def test_to_the_sandbox_an_integration_for_trying_out_is_made_once() -> None:
