@@ -22,12 +22,11 @@ from tests.hub.dashboard.world import records
 #: Names of the admin's addresses that are no page of their own: parts of pages, deeds, downloads, ways on.
 NO_PAGES = (
     "index", "login", "logout", "autocomplete", "jsi18n", "search", "view_on_site", "app_list",
-    "password_change", "password_change_done",
-    "home_live", "home_health", "organization_show", "mapping_preview", "mapping_sources", "mapping_send",
-    "mapping_sent", "connections_oauth_callback", "connections_integration_expiry", "events_route_check",
-    "events_event_attempt", "delivery_bulkrun_progress", "sync_run_progress", "sync_run_rejected",
-    "files_preview", "files_progress", "files_rejected", "files_columns", "subscription_of",
-    "webhooks_subscription_rotate",
+    "password_change", "password_change_done", "home_live", "home_health", "signed_in", "organization_show",
+    "mapping_preview", "mapping_sources", "mapping_send", "mapping_sent", "connections_oauth_callback",
+    "connections_integration_expiry", "events_route_check", "events_event_attempt",
+    "delivery_bulkrun_progress", "sync_run_progress", "sync_run_rejected", "files_preview",
+    "files_progress", "files_rejected", "files_columns", "subscription_of", "webhooks_subscription_rotate",
 )  # fmt: skip
 #: Ends of the names that Django and the hub give to each table, which are no page or the same for all.
 NO_PAGE_ENDS = ("_do", "_ask", "_delete", "_history", "_autocomplete")

@@ -84,6 +84,7 @@ def test_a_run_is_stopped_midway_and_what_is_done_stays(sign_in: SignIn, operato
     page.get_by_label("Event type").fill("order.*")
     page.get_by_role("button", name="Look first").click()
     page.get_by_role("button", name="Start: replay 5").click()
+    expect(page.get_by_text("0 of 5 looked at")).to_be_visible()
     bulk.work()
     expect(page.get_by_text("2 of 5 looked at")).to_be_visible()
     page.on("dialog", lambda dialog: dialog.accept())
@@ -112,6 +113,7 @@ def test_what_waits_is_cancelled_and_a_mistake_is_told(sign_in: SignIn, operator
     page.get_by_label("Subject").fill("order-7")
     page.get_by_role("button", name="Look first").click()
     page.get_by_role("button", name="Start: cancel 3").click()
+    expect(page.get_by_text("0 of 3 looked at")).to_be_visible()
     while bulk.work():
         pass
     expect(page.get_by_text("Completed")).to_be_visible()

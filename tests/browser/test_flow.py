@@ -96,6 +96,7 @@ def test_a_replay_shows_what_would_change_before_it_is_done(sign_in: SignIn, mem
     shoot(page, "replay-diff")
     assert QueueItem.objects.count() == 1
     page.get_by_role("button", name="Replay").click()
+    expect(page.locator(".ic-diff-removed")).to_have_count(0)
     expect(page.get_by_text(re.compile("queued|due"))).not_to_have_count(0)
     assert QueueItem.objects.filter(replay_of=item).count() == 1
 
@@ -178,6 +179,7 @@ def test_a_changed_field_of_a_provider_is_shown_until_somebody_has_seen_it(
     expect(page.get_by_role("row", name=re.compile("phone"))).to_contain_text("Missing")
     shoot(page, "drift")
     page.get_by_role("button", name="I have seen it").click()
+    expect(page.get_by_role("button", name="I have seen it")).to_have_count(0)
     page.goto("/admin/")
     expect(section).to_have_count(0)
     drift.refresh_from_db()

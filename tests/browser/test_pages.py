@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests import factories as make
 from tests.browser import places
@@ -75,3 +75,19 @@ def test_empty_pages_say_what_to_do_next(sign_in: SignIn, theme: Any, width: int
             continue  # of the whole hub: not for an organization's admin
         wrong += look(page, f"empty-{name}", theme, width)
     assert not wrong, "\n".join(wrong)
+
+
+def test_lists_with_long_reasons_fit_where_a_column_names_the_organization(sign_in: SignIn) -> None:
+    member = make.MembershipFactory(organization__name="North Shop")
+    make.MembershipFactory(user=member.user)
+    integration = make.IntegrationFactory(organization=member.organization, name="Stripe, Europe")
+    reason = "The signature does not fit the body. " * 5
+    endpoint = make.WebhookEndpointFactory(integration=integration, name="Stripe, Europe")
+    make.ReceivedWebhookFactory(endpoint=endpoint, call_id=f"demo_{'4' * 32}", reason=reason)
+    make.IntegrationLogFactory(integration=integration, message=reason, action="contact.upsert")
+    page = sign_in(member)
+    for table in ("webhooks/receivedwebhook", "delivery/integrationlog"):
+        page.goto(f"/admin/{table}/")
+        expect(page.get_by_role("columnheader", name="Organization")).to_be_visible()
+        ends = page.locator("#result_list").evaluate("table => table.getBoundingClientRect().right")
+        assert ends <= 1440, table
