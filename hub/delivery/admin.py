@@ -20,11 +20,10 @@ from hub.accounts.pages import Deed, HubAdmin, Panel, Told, register_deed, regis
 from hub.connections.filters import IntegrationFilter
 from hub.connections.models import Circuit, Integration, Status
 from hub.connections.switching import register_consequence
-from hub.delivery import bulk, bulk_admin, load, operations, sources
+from hub.delivery import bulk, bulk_admin, item_page, load, operations, sources
 from hub.delivery.filters import LoggedBetween, MadeBetween, MadeFilter, SubjectFilter, TypeFilter
 from hub.delivery.models import FINISHED, BulkDeed, IntegrationLog, LogKind, QueueItem, State
 from hub.lib.html import moment, state_badge
-from hub.mapping.versions import version_at
 
 RETRYABLE = (State.PENDING, State.FAILED, State.CANCELLED, State.SKIPPED)
 #: Failed deliveries that are retried while somebody waits; more are left to a worker.
@@ -116,21 +115,7 @@ class QueueItemAdmin(HubAdmin):
         return queryset.filter(Q(pk__in=found) | Q(source_id__in=sources.about(mine, term))), False
 
     def page_context(self, request: HttpRequest, row: QueueItem) -> dict[str, Any]:
-        known = Integration.objects.in_bulk([UUID(target["integration"]) for target in row.targets])
-        return {
-            "attempts": IntegrationLog.objects.filter(item_id=row.pk).order_by("id"),
-            "targets": [
-                {
-                    **target,
-                    "integration": known.get(UUID(target["integration"])),
-                    "now": n == row.target_index,
-                }
-                for n, target in enumerate(row.targets)
-            ],
-            "replays": row.replays.order_by("id")[:20],
-            "event_url": event_url(row),
-            "version": version_at(row.mapping_id, row.finished_at or timezone.now()),
-        }
+        return {**item_page.page_context(row), "event_url": event_url(row)}
 
     @action(description="Retry now", permissions=["operate"], icon="replay")
     def retry_items(self, request: HttpRequest, queryset: QuerySet[QueueItem]) -> None:

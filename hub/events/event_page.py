@@ -1,16 +1,15 @@
 """What an event's page shows: its story, delivery by delivery, and what may be done to each."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib.admin.sites import AdminSite
 from django.http import HttpRequest
-from django.utils import timezone
 
 from hub.accounts.pages import HubAdmin
-from hub.connections.models import Integration, Status
-from hub.delivery.models import QueueItem, State
+from hub.connections.models import Integration
+from hub.delivery.item_page import look_again
+from hub.delivery.models import QueueItem
 from hub.events.models import Event, Route
 from hub.events.story import Delivery, Story, story
 from hub.mapping.actions import action_label
@@ -24,8 +23,6 @@ OUTCOMES = {
     "disabled": ("Switched off", "mute"),
     "error": ("Could not decide", "bad"),
 }
-#: While a delivery is due within this time, the page looks for news by itself.
-SOON = timedelta(seconds=30)
 
 
 def page_context(request: HttpRequest, event: Event, site: AdminSite) -> dict[str, Any]:
@@ -38,7 +35,7 @@ def page_context(request: HttpRequest, event: Event, site: AdminSite) -> dict[st
         "received": [step for step in told.steps if step.kind in ("received", "warning")],
         "decisions": _decisions(event),
         "deliveries": _deliveries(request, told, site),
-        "live": any(_moves_soon(delivery.item) for delivery in told.deliveries),
+        "look_again": look_again(delivery.item for delivery in told.deliveries),
     }
 
 
@@ -90,10 +87,3 @@ def _way(delivery: Delivery, known: dict[UUID, Integration]) -> list[dict[str, A
 
 def _target_id(target: dict[str, Any]) -> UUID:
     return UUID(target["integration"])
-
-
-def _moves_soon(item: QueueItem) -> bool:
-    if item.state == State.PROCESSING:
-        return True
-    due = item.due_at <= timezone.now() + SOON
-    return item.state == State.PENDING and due and item.integration.status == Status.ACTIVE

@@ -93,6 +93,32 @@ def test_the_page_follows_a_delivery_until_it_is_settled(sign_in: SignIn) -> Non
     expect(page.get_by_text("This page looks for news by itself.")).to_have_count(0)
 
 
+def test_a_delivery_s_own_page_follows_its_replay_until_all_is_finished(sign_in: SignIn) -> None:
+    membership, item = failed_item()
+    page = sign_in(membership)
+    page.goto(f"/admin/delivery/queueitem/{item.pk}/change/")
+    assert page.locator(".ic-page [hx-trigger]").count() == 0
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_text("This is the new delivery.")).to_be_visible()
+    expect(page.get_by_text("This page looks for news by itself.")).to_be_visible()
+    replay = QueueItem.objects.exclude(pk=item.pk).get()
+    # As between a worker's two looks at the database: the attempt is there, the state still the old one.
+    QueueItem.objects.filter(pk=replay.pk).update(state=State.PROCESSING)
+    head = page.locator(".ic-head")
+    expect(head.get_by_text("Processing")).to_be_visible(timeout=10_000)
+    make.IntegrationLogFactory(
+        integration=replay.integration, item_id=replay.pk, source_id=replay.source_id, attempt=1, outcome="ok"
+    )
+    expect(page.get_by_role("heading", name="Attempt 1 at SendGrid")).to_be_visible(timeout=10_000)
+    shoot(page, "delivery-live")
+    QueueItem.objects.filter(pk=replay.pk).update(state=State.COMPLETED, finished_at=timezone.now())
+    expect(head.get_by_text("Completed")).to_be_visible(timeout=10_000)
+    expect(page.get_by_role("button", name="Replay")).to_be_visible()
+    expect(page.get_by_text("This page looks for news by itself.")).to_have_count(0)
+    assert page.locator(".ic-page [hx-trigger]").count() == 0
+
+
 def test_a_viewer_reads_and_cannot_act(sign_in: SignIn) -> None:
     membership, item = failed_item(Role.VIEWER)
     page = sign_in(membership)
