@@ -42,6 +42,8 @@ function mappingEditor() {
     events: [],
     integrations: [],
     paths: [],
+    // Whether ``paths`` are those of an event before: the present one cannot be read, or there is none yet.
+    pathsAreOld: false,
     timer: null,
     changed: false,
     busy: false,
@@ -107,6 +109,9 @@ function mappingEditor() {
     },
     outputOf(name) {
       return this.outputs.find((entry) => entry.field === name && entry.change !== "gone");
+    },
+    holds() {
+      return this.pathsAreOld ? "What the last event that could be read holds" : "What it holds";
     },
     used(path) {
       return this.rules.some((rule) => rule.source === path);
@@ -263,6 +268,8 @@ function mappingEditor() {
       this.values = shown.values;
       this.outputs = shown.outputs;
       this.suggestions = shown.suggestions;
+      // They stay while an event is typed, which is no JSON at most of its strokes.
+      this.pathsAreOld = !shown.paths.length;
       if (shown.paths.length) this.paths = shown.paths;
     },
   };

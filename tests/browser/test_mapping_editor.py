@@ -151,12 +151,15 @@ def test_an_event_is_pasted(sign_in: SignIn) -> None:
     told = page.get_by_role("alert").filter(has_text="What was pasted is no JSON yet: line 2, at")
     expect(told).to_contain_text("a comma (,) is missing before it.")
     expect(page.get_by_text("Mend the pasted event first.")).to_be_visible()
+    # Its parts are named as what they are: those of the event before.
+    expect(page.get_by_text("What the last event that could be read holds;")).to_be_visible()
     shoot(page, "mapping-broken-json")
     # What no parser takes is told like the rest.
     page.get_by_label("Event as JSON").fill("[" * 5_000)
     expect(page.get_by_role("alert").filter(has_text="its brackets are nested too deeply.")).to_be_visible()
     page.get_by_label("Event as JSON").fill('{"server": "db-1"}')
     expect(told).to_be_hidden()
+    expect(page.get_by_text("What it holds;")).to_be_visible()
 
 
 def test_a_viewer_tries_and_changes_nothing(sign_in: SignIn) -> None:
