@@ -1,6 +1,5 @@
 """Admin pages of webhook endpoints and of the calls they received."""
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -286,10 +285,10 @@ class ReceivedWebhookAdmin(HubAdmin):
 
     def _first_url(self, request: HttpRequest, row: ReceivedWebhook) -> str:
         """Return the page of the call that ``row`` repeats; empty where it repeats none, or that is gone."""
-        if row.state != State.DUPLICATE or not (told := re.search(r"as number (\d+)\.$", row.reason)):
+        if row.repeats is None:
             return ""
-        found = self.get_queryset(request).filter(endpoint=row.endpoint_id, pk=told[1]).exists()
-        return self.url("change", told[1]) if found else ""
+        found = self.get_queryset(request).filter(endpoint=row.endpoint_id, pk=row.repeats).exists()
+        return self.url("change", row.repeats) if found else ""
 
     def do_resend(self, request: HttpRequest, row: ReceivedWebhook) -> Told:
         """Send a kept call through the pipeline again."""

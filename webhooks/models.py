@@ -107,6 +107,8 @@ class ReceivedWebhook(models.Model):
     state = models.CharField(max_length=10, choices=State.choices)
     reason = models.CharField(max_length=500, blank=True)
     call_id = models.CharField(max_length=255, null=True, blank=True)
+    #: Number of the call that this one repeats. No foreign key: that one goes by itself, as calls do, by age.
+    repeats = models.BigIntegerField(null=True, blank=True, editable=False)
     method = models.CharField(max_length=8)
     query = models.CharField(max_length=2000, blank=True)
     headers = models.JSONField(default=dict)

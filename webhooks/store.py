@@ -107,6 +107,7 @@ def _keep_repetition(
     row.body, row.processed_at = b"", timezone.now()
     with transaction.atomic():
         first = ReceivedWebhook.objects.filter(endpoint=endpoint, call_id=call_id).first()
+        row.repeats = first.pk if first else None
         row.reason = f"The same call ({call_id[:200]}) was received before"
         row.reason += f" as number {first.pk}." if first else "."
         row.save()

@@ -154,5 +154,10 @@ def test_a_repetition_leads_to_the_first_call_as_long_as_that_is_there(db: None)
     pages = [reverse("admin:webhooks_receivedwebhook_change", args=[row.pk]) for row in (first, again)]
     assert f'href="{pages[0]}">Open the first one</a>' in client.get(pages[1]).text
     assert "Open the first one" not in client.get(pages[0]).text
+    # It is the number that leads there, not the sentence; repetitions of before it was kept lead nowhere.
+    for kept, leads in ((first.pk, True), (None, False)):
+        ReceivedWebhook.objects.filter(pk=again.pk).update(repeats=kept, reason="Came before as number 1.")
+        assert ("Open the first one" in client.get(pages[1]).text) == leads
+    ReceivedWebhook.objects.filter(pk=again.pk).update(repeats=first.pk)
     first.delete()
     assert "Open the first one" not in client.get(pages[1]).text

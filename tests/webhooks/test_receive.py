@@ -153,6 +153,9 @@ def test_a_repetition_is_answered_alike_and_kept_without_its_body() -> None:
         State.DUPLICATE,
     ]
     assert bytes(ReceivedWebhook.objects.last().body) == b""
+    first = ReceivedWebhook.objects.earliest("id").pk
+    told = list(ReceivedWebhook.objects.order_by("id").values_list("repeats", flat=True))
+    assert told == [None, first, first]
 
 
 def test_a_repetition_gives_a_failed_call_another_chance() -> None:
