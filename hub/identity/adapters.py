@@ -10,6 +10,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.providers.base import AuthError
 from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models.signals import post_delete
@@ -20,7 +21,7 @@ from django.urls import reverse
 
 from hub.accounts.access import may_enter
 from hub.identity import door, invitations
-from hub.identity.models import SealedText
+from hub.identity.models import Invitation, SealedText
 from hub.lib.inbound import client_address
 from hub.lib.keyring import KeyringError
 
@@ -93,8 +94,8 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         invitation = invitations.brought(request)
         if invitation and invitation.email.lower() in verified_emails(sociallogin):
             return
-        messages.error(request, stranger(sociallogin))
-        raise ImmediateHttpResponse(HttpResponseRedirect(reverse("admin:login")))
+        messages.error(request, unfitting(sociallogin, invitation) if invitation else stranger(sociallogin))
+        raise ImmediateHttpResponse(HttpResponseRedirect(way_back(request)))
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """Whoever came this far brings a fitting invitation."""
@@ -111,10 +112,18 @@ class SocialAdapter(DefaultSocialAccountAdapter):
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, **more: Any
     ) -> None:
-        """Say what went wrong on the sign-in page."""
+        """Say what went wrong where it began: at signing in, at an invitation, or at linking an account."""
         name = getattr(provider, "name", "the provider")
-        messages.error(request, f"{name} did not sign you in. Try again, or use your password.")
-        raise ImmediateHttpResponse(HttpResponseRedirect(reverse("admin:login")))
+        cancelled, linking = error == AuthError.CANCELLED, request.user.is_authenticated
+        told = {
+            (True, True): f"You cancelled it at {name}, so no account was linked.",
+            (True, False): f"You cancelled signing in at {name}, so nobody was signed in.",
+            (False, True): f"{name} did not say who you are there, so no account was linked. Try again.",
+            (False, False): f"{name} did not sign you in. Try again, or use your password.",
+        }
+        level = messages.INFO if cancelled else messages.ERROR
+        messages.add_message(request, level, told[cancelled, linking])
+        raise ImmediateHttpResponse(HttpResponseRedirect(way_back(request)))
 
 
 class FactorAdapter(DefaultMFAAdapter):
@@ -145,6 +154,13 @@ def forget_sealed(instance: Authenticator, **kwargs: Any) -> None:
     SealedText.objects.filter(pk__in=[each for each in ids if each]).delete()
 
 
+def way_back(request: HttpRequest) -> str:
+    """Return the page from which somebody went to an identity provider."""
+    if request.user.is_authenticated:
+        return reverse("mfa_index")
+    return invitations.brought_url(request) or reverse("admin:login")
+
+
 def verified_emails(sociallogin: SocialLogin) -> set[str]:
     """Return the addresses that the provider verified, in small letters."""
     return {each.email.lower() for each in sociallogin.email_addresses if each.verified}
@@ -162,4 +178,18 @@ def stranger(sociallogin: SocialLogin) -> str:
     return (
         f"No account is linked to {emails[0]} at {name}. Ask an admin for an invitation; if you have an "
         f"account, sign in with your password and connect {name} under “Sign-in & security”."
+    )
+
+
+def unfitting(sociallogin: SocialLogin, invitation: Invitation) -> str:
+    """Return what somebody is told whose invitation is not for the address that the provider verified."""
+    name, emails = sociallogin.provider.name, sorted(verified_emails(sociallogin))
+    if not emails:
+        return (
+            f"{name} does not say that it verified your address, so it cannot show that this invitation is "
+            "yours. Choose a password here instead."
+        )
+    return (
+        f"{name} knows you as {emails[0]}, but this invitation is for {invitation.email}. Use the account of "
+        "that address there, or choose a password here."
     )

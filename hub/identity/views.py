@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from hub.accounts.access import may_enter
 from hub.identity import factors, invitations
+from hub.identity.adapters import way_back
 from hub.identity.forms import RegisterForm
 from hub.identity.models import Invitation
 
@@ -114,15 +115,15 @@ def disconnect(request: HttpRequest, number: int) -> HttpResponse:
 
 
 def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Let a provider that does not answer end on the sign-in page, with a sentence."""
+    """Let a provider that does not answer end on the page where it began, with a sentence."""
 
     def safe(request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
         try:
             return view(request, *args, **options)
         except (requests.RequestException, OAuth2Error, KeyError, ValueError):
-            messages.error(
-                request, "The identity provider did not answer as it should. Try again, or use your password."
-            )
-            return HttpResponseRedirect(reverse("admin:login"))
+            linking = request.user.is_authenticated
+            helps = "No account was linked; try again later." if linking else "Try again, or use your password."
+            messages.error(request, f"The identity provider did not answer as it should. {helps}")
+            return HttpResponseRedirect(way_back(request))
 
     return safe

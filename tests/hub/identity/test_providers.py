@@ -20,6 +20,7 @@ from hub.accounts.models import Membership
 from hub.identity import invitations
 from hub.identity.door import policy
 from hub.identity.options import SignIn, settings_of
+from tests import factories as make
 from tests.conftest import Door
 
 ISSUER = "http://127.0.0.1:9/realm"
@@ -110,12 +111,22 @@ def test_an_invitation_for_a_verified_address_makes_the_account(
     assert user.memberships.get().role == "operator"
 
 
-def test_an_invitation_of_somebody_else_makes_none(member: Membership, vouch: Callable[..., None]) -> None:
-    sent = invitations.invite(member.organization, "ann@example.org", "admin", member.user)
-    vouch(email="eve@example.org", email_verified=True)
+@pytest.mark.parametrize(
+    ("email", "verified", "told"),
+    [
+        ("eve@example.org", True, "knows you as eve@example.org, but this invitation is for ann@example.org."),
+        ("ann@example.org", False, "so it cannot show that this invitation is yours."),
+    ],
+)
+def test_an_invitation_of_somebody_else_makes_none(
+    member: Membership, vouch: Callable[..., None], email: str, verified: bool, told: str
+) -> None:
+    link = urlsplit(invitations.invite(member.organization, "ann@example.org", "admin", None).url).path
+    vouch(email=email, email_verified=verified)
     client = Client()
-    client.get(urlsplit(sent.url).path)
-    go(client)
+    client.get(link)
+    assert go(client)["Location"] == link
+    assert told in client.get(link).text
     assert not get_user_model().objects.filter(email__in=["ann@example.org", "eve@example.org"]).exists()
 
 
@@ -136,7 +147,7 @@ def test_linking_is_done_signed_in_and_undone(member: Membership, vouch: Callabl
     client.get("/account/oidc/sso/login/callback/", {"code": "c", "state": state})
     linked = SocialAccount.objects.get()
     assert linked.user == member.user
-    assert "Acme" in client.get(reverse("mfa_index")).text
+    assert "Acme is linked. You can sign in with it from now on." in client.get(reverse("mfa_index")).text
     client.post(reverse("disconnect", args=[linked.pk]))
     assert not SocialAccount.objects.exists()
 
@@ -146,6 +157,46 @@ def test_a_provider_that_is_away_ends_on_the_sign_in_page(door: Door, providers:
     client = Client()
     assert client.post(LOGIN)["Location"] == reverse("admin:login")
     assert "did not answer" in client.get(reverse("admin:login")).text
+    client.force_login(make.MembershipFactory().user)
+    assert client.post(f"{LOGIN}?process=connect")["Location"] == reverse("mfa_index")
+    assert "No account was linked; try again later." in client.get(reverse("mfa_index")).text
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"error": "access_denied"}, ("so nobody was signed in.", "so no account was linked.")),
+        ({"error": "server_error"}, ("Acme did not sign you in.", "Acme did not say who you are there")),
+    ],
+)
+def test_who_comes_back_with_nothing_is_told_so_where_it_began(
+    member: Membership, vouch: Callable[..., None], answer: dict[str, str], told: tuple[str, str]
+) -> None:
+    vouch()
+    link = urlsplit(invitations.invite(member.organization, "ann@example.org", "viewer", None).url).path
+    stranger, guest, known = Client(), Client(), Client()
+    guest.get(link)
+    known.force_login(member.user)
+    login, security = reverse("admin:login"), reverse("mfa_index")
+    for client, page, words in ((stranger, login, 0), (guest, link, 0), (known, security, 1)):
+        begun = client.post(f"{LOGIN}?process=connect" if client is known else LOGIN)
+        state = parse_qs(urlsplit(begun["Location"]).query)["state"][0]
+        back = client.get("/account/oidc/sso/login/callback/", {**answer, "state": state})
+        assert back["Location"] == page
+        assert told[words] in client.get(page).text
+
+
+def test_an_account_that_signs_somebody_else_in_is_not_linked(
+    member: Membership, vouch: Callable[..., None]
+) -> None:
+    SocialAccount.objects.create(user=make.MembershipFactory().user, provider="sso", uid="42")
+    vouch(email="private@example.org", email_verified=False)
+    client = Client()
+    client.force_login(member.user)
+    state = parse_qs(urlsplit(client.post(f"{LOGIN}?process=connect")["Location"]).query)["state"][0]
+    client.get("/account/oidc/sso/login/callback/", {"code": "c", "state": state})
+    assert "That account at Acme signs somebody else in here" in client.get(reverse("mfa_index")).text
+    assert not SocialAccount.objects.filter(user=member.user).exists()
 
 
 def test_a_callback_that_nobody_asked_for_signs_nobody_in(
