@@ -142,8 +142,11 @@ class Door:
         headers: Mapping[str, str],
         body: bytes | None,
         policy: outbound.Policy,
+        ready: Callable[[], None] | None = None,
     ) -> outbound.Response:
         """Stand in for ``outbound.send``."""
+        if ready is not None:
+            ready()
         sent = Sent(method, url, dict(headers), body or b"", policy)
         self.requests.append(sent)
         for script in self._scripts:

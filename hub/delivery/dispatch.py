@@ -27,7 +27,7 @@ from hub.delivery.gate import LEAST_THREADS, fair_room
 from hub.delivery.lanes import LATE, Lane, Pace, Send, Threads
 from hub.delivery.models import State
 from hub.delivery.outcomes import went_well
-from hub.delivery.ratelimit import Permit, RateLimiter
+from hub.delivery.ratelimit import RateLimiter
 from hub.delivery.settlement import needs_update, settlement_of, update_integration
 from hub.delivery.signals import queue_items_settled
 
@@ -213,16 +213,13 @@ class Dispatcher:
             work = lane.waiting.popleft()
         except IndexError:
             return None
-        permitted = False
+        work.permit = None
         try:
-            permitted = self.limiter.take_for(lane.integration)
+            work.permit = self.limiter.take_for(lane.integration)
         finally:
-            if not permitted:
+            if work.permit is None:
                 lane.waiting.appendleft(work)
-        if not permitted:
-            return None
-        work.permit = Permit(self.limiter, lane.integration)
-        return work
+        return work if work.permit else None
 
     # --- settle --------------------------------------------------------------------------
 

@@ -2,60 +2,79 @@
 
 A moving window: no period of the given length ever sees more than the limit. A permit is taken
 before a request leaves, and one takes longer to arrive than another; so that the provider, too, never
-sees more, the window is a little longer than the period.
+sees more, the window is a little longer than the period, and a permit whose request is late moves in it.
 """
 
 import logging
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from django.conf import settings
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.errors import StorageError
-from limits.storage import Storage
 from limits.strategies import MovingWindowRateLimiter
 
 from hub.connections.models import Integration
 from hub.lib.shared import Absence, patience
-from hub.lib.windows import RedisWindows, WindowStorage
+from hub.lib.windows import RedisWindows, Windows, WindowStorage
+from integrations.base.errors import RateLimited
 
 logger = logging.getLogger(__name__)
 
-#: How much longer the window is than the period: a share of it, so that little is lost of a short one, and at
-#: most so many seconds, because requests are not later than others by more where the period is long.
-SPACING, LONGEST_SPACING = 0.05, 0.06
-#: Seconds between a permit and its request that the longer window bears.
-LATE = 0.04
+#: How much longer the window is than the period: a twentieth of a short one, a fiftieth more of what is
+#: longer than a second, at most a quarter of a second. Half of it is for the time before a request leaves,
+#: half for its way.
+SPACING, SPACING_BEYOND, LONGEST_SPACING = 0.05, 0.02, 0.25
 #: Seconds that a thread itself waits for another permit.
 WAIT_HERE = 2.0
 Answer = TypeVar("Answer")
 
 
+class Hit(NamedTuple):
+    """A place in a window: whose, since when as its storage writes it, and the window's seconds."""
+
+    key: str
+    at: Any
+    seconds: float
+
+
 class RateLimiter:
     """Counts what each integration sends; while Redis is away, what this process sends."""
 
-    def __init__(self, storage: Storage | None = None):
-        """``storage``: of the limits library, shared by the workers; None: this process's memory."""
+    def __init__(self, storage: RedisWindows | None = None):
+        """``storage``: shared by the workers; None: this process's memory."""
         self._own = MovingWindowRateLimiter(WindowStorage())
         self._shared = MovingWindowRateLimiter(storage) if storage else self._own
         self._away = Absence()
 
     def take(self, integration_id: UUID, rate: tuple[int, int]) -> bool:
-        """Take a permit of ``rate`` (requests, seconds); return whether there was one."""
-        item, key = _item(*rate), integration_id.hex
-        return self._ask(lambda limiter: limiter.hit(item, key))
+        """Take a place in the window of ``rate`` (requests, seconds); return whether there was one."""
+        return self._hit(_item(*rate), integration_id.hex) is not None
 
-    def take_for(self, integration: Integration) -> bool:
+    def take_for(self, integration: Integration) -> "Permit | None":
         """Take a permit for a delivery: of the integration's rate, and of its organization's quota if any."""
-        if not self.take(integration.pk, integration.rate):
-            return False
-        if integration.quota is None:
-            return True
-        item, key = _quota_of(integration)
-        return self._ask(lambda limiter: limiter.hit(item, key))
+        permit = Permit(self, integration)
+        return permit if permit.take() else None
+
+    def hits_for(self, integration: Integration) -> tuple[Hit, ...]:
+        """Return the places that a permit consists of; none where one of them is not free."""
+        hit = self._hit(_item(*integration.rate), integration.pk.hex)
+        if hit is None or integration.quota is None:
+            return (hit,) if hit else ()
+        quota = self._hit(*_quota_of(integration))
+        return (hit, quota) if quota else ()
+
+    def move(self, hit: Hit) -> bool:
+        """Let a hit be one of now; return False where its window is over."""
+        return self._ask(lambda limiter: _windows(limiter).move(hit.key, hit.at, hit.seconds))
+
+    def _hit(self, item: "_Spaced", key: str) -> Hit | None:
+        key, seconds = item.key_for(key), item.get_expiry()
+        at = self._ask(lambda limiter: _windows(limiter).take(key, item.amount, seconds))
+        return Hit(key, at, seconds) if at else None
 
     def next_for(self, integration: Integration) -> float:
         """Return the Unix time from which ``take_for`` may succeed; 0 where it may now."""
@@ -66,13 +85,13 @@ class RateLimiter:
 
     def free_of(self, integration: Integration) -> tuple[int, float]:
         """Return the same as ``free``, for the quota of the integration's organization, which has one."""
-        item, key = _quota_of(integration)
-        stats = self._ask(lambda limiter: limiter.get_window_stats(item, key))
-        return stats.remaining, stats.reset_time
+        return self._free(*_quota_of(integration))
 
     def free(self, integration_id: UUID, rate: tuple[int, int]) -> tuple[int, float]:
         """Return (permits free now, Unix time at which the next one comes free)."""
-        item, key = _item(*rate), integration_id.hex
+        return self._free(_item(*rate), integration_id.hex)
+
+    def _free(self, item: RateLimitItem, key: str) -> tuple[int, float]:
         stats = self._ask(lambda limiter: limiter.get_window_stats(item, key))
         return stats.remaining, stats.reset_time
 
@@ -90,30 +109,53 @@ class RateLimiter:
 
 
 class Permit:
-    """A delivery's permit, just taken. It is good for a request that leaves at once.
+    """A delivery's place in the windows, just taken. It is good for a request that leaves at once.
 
-    Where that got ready late, on a machine that is busy or has just begun, the receiver would see it beside
-    those of the next window, and more in some second than the limit allows: it needs another permit. No
-    thread is held for one that is far: of a long period few requests lie at the seam.
+    One that got ready late, on a machine that is busy or over a connection that had first to be opened, would
+    reach the provider beside those of the next window: its place moves with it. Until then it holds the old
+    one, so nobody was let in for it; only where that is over meanwhile does it need another.
     """
 
-    __slots__ = ("_integration", "_limiter", "_taken")
+    __slots__ = ("_asked", "_hits", "_integration", "_limiter", "_used")
 
     def __init__(self, limiter: RateLimiter, integration: Integration):
         self._limiter, self._integration = limiter, integration
-        self._taken: float | None = time.monotonic()
+        self._hits: tuple[Hit, ...] = ()
+        self._used = False
+
+    def take(self) -> bool:
+        """Take a place; return whether there was one."""
+        # Not when the answer was there: that may be read late, too.
+        self._asked = time.monotonic()
+        self._hits = self._limiter.hits_for(self._integration)
+        return bool(self._hits)
 
     def __call__(self) -> None:
-        """Let a request leave, an attempt's first maybe after a short wait."""
-        taken, self._taken = self._taken, None
-        if taken is None or time.monotonic() - taken <= LATE:
+        """Let a request leave, maybe after a short wait; raise RateLimited instead of a long one."""
+        if self._used:
             return
+        self._used = True
         deadline = time.monotonic() + WAIT_HERE
-        while not self._limiter.take_for(self._integration):
+        while not self._holds():
             wait = max(0.005, self._limiter.next_for(self._integration) - time.time())
             if time.monotonic() + wait > deadline:
-                return
+                raise RateLimited(
+                    "The request was ready too late for its place in the integration's rate limit, and no "
+                    "other place was free soon. It was not sent.",
+                    hint="The hub sends it by itself as soon as there is room. If this happens often, the "
+                    "machine is too busy: give it more cores, or run fewer workers on it.",
+                    retry_after=wait,
+                )
             time.sleep(wait)
+            self.take()
+
+    def _holds(self) -> bool:
+        if not self._hits:
+            return False
+        if time.monotonic() - self._asked <= _item(*self._integration.rate).bears:
+            return True
+        moved = [self._limiter.move(hit) for hit in self._hits]
+        return all(moved)
 
 
 def make_limiter() -> RateLimiter:
@@ -129,7 +171,11 @@ def _limiter(url: str) -> RateLimiter:
     return RateLimiter(RedisWindows(url, wrap_exceptions=True, **patience()) if url else None)
 
 
-def _quota_of(integration: Integration) -> tuple[RateLimitItem, str]:
+def _windows(limiter: MovingWindowRateLimiter) -> Windows:
+    return cast(Windows, limiter.storage)
+
+
+def _quota_of(integration: Integration) -> "tuple[_Spaced, str]":
     return _item(integration.quota or 1, 1), f"organization:{integration.organization_id}"
 
 
@@ -138,10 +184,20 @@ class _Spaced(RateLimitItemPerSecond):
 
     def get_expiry(self) -> float:  # type: ignore[override]
         """Return the length of the window in seconds."""
+        return float(super().get_expiry()) + self.spacing
+
+    @property
+    def spacing(self) -> float:
+        """Seconds that the window is longer than the period."""
         period = float(super().get_expiry())
-        return period + min(SPACING * period, LONGEST_SPACING)
+        return min(SPACING * min(period, 1.0) + SPACING_BEYOND * max(0.0, period - 1.0), LONGEST_SPACING)
+
+    @property
+    def bears(self) -> float:
+        """Seconds between a permit and its request that this makes up for."""
+        return self.spacing / 2
 
 
 @lru_cache(maxsize=4096)
-def _item(count: int, seconds: int) -> RateLimitItem:
+def _item(count: int, seconds: int) -> _Spaced:
     return _Spaced(count, seconds, namespace="interchange")

@@ -9,7 +9,7 @@ redirect without a limit, and cost several times the delivery around it.
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -95,12 +95,20 @@ class Response:
         return orjson.loads(self.body)
 
 
-def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None, policy: Policy) -> Response:
+def send(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    policy: Policy,
+    ready: Callable[[], None] | None = None,
+) -> Response:
     """Send one request and return its answer, whatever its status; raise OutboundError.
 
-    A redirect is not followed: it is the answer.
+    A redirect is not followed: it is the answer. ``ready`` is called when the connection is open, just before
+    the request leaves; it may wait, and what it raises stops the request.
     """
-    return _door.send(method, url, headers, body, policy)
+    return _door.send(method, url, headers, body, policy, ready)
 
 
 class Door:
@@ -115,7 +123,13 @@ class Door:
         self._pool = wire.Pool(addresses.tls_context(cafile))
 
     def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, policy: Policy
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        policy: Policy,
+        ready: Callable[[], None] | None = None,
     ) -> Response:
         """See the module's ``send``."""
         target = _target(url)
@@ -124,9 +138,9 @@ class Door:
         deadline = time.monotonic() + policy.total_timeout
         limits = wire.Limits(policy.connect_timeout, policy.read_timeout, deadline, policy.max_response_bytes)
         try:
-            answer = self._pool.request(host, request, limits, bodiless=method == "HEAD")
+            answer = self._pool.request(host, request, limits, bodiless=method == "HEAD", ready=ready)
         except (OSError, *wire.FAILURES) as error:
-            raise _translated(error, target.host, policy, deadline) from None
+            raise _translated(error, target.host, policy, limits.deadline) from None
         return Response(answer.status, answer.headers, bytes(answer.body), target.url)
 
     def close(self) -> None:

@@ -9,17 +9,29 @@ import threading
 import time
 from collections import deque
 from itertools import islice
+from typing import Any, cast
 
+from limits.errors import StorageError
 from limits.storage import MovingWindowSupport, RedisStorage, Storage
 
 _ACQUIRE = """
 local t = redis.call('TIME')
 local now, limit, seconds, amount = t[1] + t[2] / 1e6, tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-if amount > limit then return 0 end
+if amount > limit then return '' end
 local oldest = redis.call('LINDEX', KEYS[1], limit - amount)
-if oldest and tonumber(oldest) > now - seconds then return 0 end
-for _ = 1, amount do redis.call('LPUSH', KEYS[1], string.format('%.6f', now)) end
+if oldest and tonumber(oldest) > now - seconds then return '' end
+local at = string.format('%.6f', now)
+for _ = 1, amount do redis.call('LPUSH', KEYS[1], at) end
 redis.call('LTRIM', KEYS[1], 0, limit - 1)
+redis.call('PEXPIRE', KEYS[1], math.ceil(seconds * 1000))
+return at
+"""
+_MOVE = """
+local t = redis.call('TIME')
+local now, at, seconds = t[1] + t[2] / 1e6, ARGV[1], tonumber(ARGV[2])
+if tonumber(at) <= now - seconds then return 0 end
+if redis.call('LREM', KEYS[1], -1, at) == 0 then return 0 end
+redis.call('LPUSH', KEYS[1], string.format('%.6f', now))
 redis.call('PEXPIRE', KEYS[1], math.ceil(seconds * 1000))
 return 1
 """
@@ -42,15 +54,33 @@ class RedisWindows(RedisStorage):
         """Make the scripts ready; asks nothing of Redis yet."""
         super().initialize_storage(uri)
         self._acquire = self.get_connection().register_script(_ACQUIRE.encode())
+        self._move = self.get_connection().register_script(_MOVE.encode())
         self._window = self.get_connection().register_script(_WINDOW.encode())
 
     def acquire_entry(self, key: str, limit: int, expiry: float, amount: int = 1) -> bool:
         """Count ``amount`` hits of ``key``, unless more than ``limit`` fell within ``expiry`` seconds."""
-        return bool(self._acquire([self.prefixed_key(key)], [limit, expiry, amount]))
+        return bool(self.take(key, limit, expiry, amount))
+
+    def take(self, key: str, limit: int, expiry: float, amount: int = 1) -> bytes:
+        """Do the same; return the time of the hits as ``move`` takes it, nothing where there was no room."""
+        return cast(bytes, self._run(self._acquire, key, limit, expiry, amount))
+
+    def move(self, key: str, at: bytes, expiry: float) -> bool:
+        """Let the hit of ``at`` be one of now; return False where it is over or unknown."""
+        return bool(self._run(self._move, key, at, expiry))
+
+    def _run(self, script: Any, key: str, *values: Any) -> Any:
+        try:
+            return script([self.prefixed_key(key)], values)
+        except self.base_exceptions as error:
+            # As the library does for the methods that it knows.
+            if self.wrap_exceptions:
+                raise StorageError(error) from error
+            raise
 
     def get_moving_window(self, key: str, limit: int, expiry: float) -> tuple[float, int]:
         """Return (time of the oldest hit within ``expiry`` seconds, how many there are)."""
-        oldest, count = self._window([self.prefixed_key(key)], [limit, expiry])
+        oldest, count = self._run(self._window, key, limit, expiry)
         return float(oldest), int(count)
 
 
@@ -74,12 +104,28 @@ class WindowStorage(Storage, MovingWindowSupport):
 
     def acquire_entry(self, key: str, limit: int, expiry: float, amount: int = 1) -> bool:
         """Count ``amount`` hits of ``key``, unless more than ``limit`` fell within ``expiry`` seconds."""
+        return bool(self.take(key, limit, expiry, amount))
+
+    def take(self, key: str, limit: int, expiry: float, amount: int = 1) -> float:
+        """Do the same; return the time of the hits as ``move`` takes it, 0 where there was no room."""
         now = time.time()
         with self._lock:
             hits = self._within(key, now, expiry)
             if len(hits) + amount > limit:
-                return False
+                return 0.0
             hits.extend([now] * amount)
+            return now
+
+    def move(self, key: str, at: float, expiry: float) -> bool:
+        """Let the hit of ``at`` be one of now; return False where it is over or unknown."""
+        now = time.time()
+        with self._lock:
+            hits = self._within(key, now, expiry)
+            try:
+                hits.remove(at)
+            except ValueError:
+                return False
+            hits.append(now)
             return True
 
     def get_moving_window(self, key: str, limit: int, expiry: float) -> tuple[float, int]:
@@ -144,3 +190,7 @@ class WindowStorage(Storage, MovingWindowSupport):
         """Forget one key."""
         with self._lock:
             self._forget(key)
+
+
+#: Storages whose hits can be moved.
+Windows = RedisWindows | WindowStorage

@@ -12,6 +12,7 @@ import ssl
 import time
 import zlib
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
@@ -28,6 +29,8 @@ LARGEST_HEAD = 64 * 1024
 IDLE_PER_HOST = 128
 #: Hosts whose connections are kept.
 HOSTS = 256
+#: Seconds in which a connection that was just found open is not given up by the other end.
+SHORT = 0.05
 
 
 class Lost(Exception):
@@ -222,8 +225,18 @@ class Pool:
         self._idle: dict[Host, deque[Connection]] = {}
         self._lock = Lock()
 
-    def request(self, host: Host, request: bytes, limits: Limits, *, bodiless: bool = False) -> Answer:
+    def request(
+        self,
+        host: Host,
+        request: bytes,
+        limits: Limits,
+        *,
+        bodiless: bool = False,
+        ready: Callable[[], None] | None = None,
+    ) -> Answer:
         """Send ``request`` to ``host`` and return the answer.
+
+        ``ready`` is called when a connection is open, just before the request leaves over it, and may wait.
 
         Raise OutboundError or HandshakeFailed where no connection can be made, else what
         ``Connection.exchange`` raises.
@@ -234,6 +247,9 @@ class Pool:
         connection = _latest(idle) or Connection(self._open(host, limits))
         kept = False
         try:
+            if ready is not None and _waited(ready, limits) and not connection.alive():
+                connection.close()
+                connection = Connection(self._open(host, limits))
             answer = connection.exchange(request, limits, bodiless=bodiless)
             kept = answer.keeps_open and len(idle) < IDLE_PER_HOST
         finally:
@@ -272,6 +288,15 @@ class Pool:
         except BaseException:
             sock.close()
             raise
+
+
+def _waited(ready: Callable[[], None], limits: Limits) -> bool:
+    """Call ``ready``; return whether it took long. What it took is no part of what the exchange may take."""
+    began = time.monotonic()
+    ready()
+    took = time.monotonic() - began
+    limits.deadline += took
+    return took > SHORT
 
 
 def _latest(idle: deque[Connection]) -> Connection | None:

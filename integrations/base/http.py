@@ -29,11 +29,15 @@ class Outgoing:
     url: str
     headers: dict[str, str]
     body: bytes | None = None
+    #: Called when the connection is open, just before the request leaves.
+    ready: Callable[[], None] | None = None
 
 
 def through_door(outgoing: Outgoing, policy: outbound.Policy) -> outbound.Response:
     """The real transport: the one door, looked up at each call so that tests replace it once."""
-    return outbound.send(outgoing.method, outgoing.url, outgoing.headers, outgoing.body, policy)
+    return outbound.send(
+        outgoing.method, outgoing.url, outgoing.headers, outgoing.body, policy, outgoing.ready
+    )
 
 
 @dataclass(slots=True)
@@ -70,10 +74,13 @@ class Http:
     renew: Callable[[], bool] | None = None
     exchanges: list[Exchange] = field(default_factory=list)
     limit_headers: Sequence[LimitHeaders] = ()
-    #: Called when a request is made and ready to leave; what it raises stops it.
+    #: Called when a request's connection is open, just before it leaves; it may wait, and what it raises
+    #: stops the request.
     admit: Callable[[], None] | None = None
     #: Seconds that the provider's limit asks to wait, by the headers of the latest answer; 0: none.
     wait: float = 0.0
+    #: Seconds that the latest request waited for its admission: none of the provider's.
+    _held: float = 0.0
 
     def get(self, path: str, **options: Any) -> outbound.Response:
         """GET; see ``request``."""
@@ -172,8 +179,9 @@ class Http:
         return self.sandbox_url + parts.path + (f"?{parts.query}" if parts.query else "")
 
     def _exchange(self, outgoing: Outgoing) -> outbound.Response:
+        self._held = 0.0
         if self.admit is not None:
-            self.admit()
+            outgoing.ready = self._admit
         started = time.perf_counter()
         try:
             with tracing.outbound_span(outgoing.method, outgoing.url) as span:
@@ -188,6 +196,12 @@ class Http:
             self.wait = told_wait(self.limit_headers, response.status, response.headers)
         self._keep(outgoing, response, started, "")
         return response
+
+    def _admit(self) -> None:
+        if self.admit is not None:
+            began = time.perf_counter()
+            self.admit()
+            self._held = time.perf_counter() - began
 
     def _keep(
         self, outgoing: Outgoing, response: outbound.Response | None, started: float, error: str
@@ -204,7 +218,7 @@ class Http:
                 response_body=hide.body(response.body, response.headers.get("content-type", ""))
                 if response
                 else "",
-                duration_ms=int((time.perf_counter() - started) * 1000),
+                duration_ms=int((time.perf_counter() - started - self._held) * 1000),
                 error=hide.text(error),
             )
         )

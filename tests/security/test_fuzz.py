@@ -101,7 +101,7 @@ def world(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[World]:
     monkeypatch.setattr(auth, "MOST_TRIES", 10**9)
     monkeypatch.setattr(EngineContext, "get_transport_kwargs", in_process)
 
-    def send(method: str, url: str, headers: Any, body: bytes | None, policy: Any) -> outbound.Response:
+    def send(method: str, url: str, *_: Any) -> outbound.Response:
         return outbound.Response(200, {"content-type": "application/json"}, b'{"id": "x"}', url)
 
     monkeypatch.setattr(outbound, "send", send)

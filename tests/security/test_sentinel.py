@@ -8,7 +8,7 @@ import dataclasses
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -64,6 +64,7 @@ class Peer:
         headers: Mapping[str, str],
         body: bytes | None,
         policy: outbound.Policy,
+        ready: Callable[[], None] | None = None,
     ) -> outbound.Response:
         self.count += 1
         if not self.echoes:

@@ -12,6 +12,7 @@ class Sink:
     """Counts the ``webhook-id`` of every message that it answered."""
 
     def __init__(self, port: int):
+        self.port = port
         self.url = f"http://127.0.0.1:{port}/"
         self.host = f"127.0.0.1:{port}"
         self.keys: Counter[str] = Counter()

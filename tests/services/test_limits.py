@@ -1,5 +1,6 @@
 """A provider's limit over four worker processes, measured where it is felt: at the receiver."""
 
+import os
 import threading
 import time
 from bisect import bisect_left
@@ -8,6 +9,8 @@ from uuid import uuid4
 
 import pytest
 
+from bench import hub as receiver
+from bench.processes import Crew
 from hub.connections.models import Integration
 from hub.delivery.models import QueueItem, State
 from hub.delivery.ratelimit import RateLimiter
@@ -15,7 +18,7 @@ from hub.events.intake import Draft, accept_events
 from hub.lib.windows import RedisWindows
 from tests.factories import IntegrationFactory, RouteFactory
 from tests.hub.running import wait_until
-from tests.services.sink import Sink, listening
+from tests.services.sink import listening
 from tests.services.workers import REDIS, working
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
@@ -28,8 +31,9 @@ def most_within(times: Sequence[float], seconds: float) -> int:
     return max(bisect_left(times, start + seconds, lo=at) - at for at, start in enumerate(times))
 
 
-def queue(sink: Sink, count: int, **limits: int) -> Integration:
-    integration = IntegrationFactory(settings={"url": sink.url}, allowed_hosts=[sink.host], **limits)
+def queue(port: int, count: int, **limits: int) -> Integration:
+    host = f"127.0.0.1:{port}"
+    integration = IntegrationFactory(settings={"url": f"http://{host}/"}, allowed_hosts=[host], **limits)
     RouteFactory(organization=integration.organization, integration=integration, type_pattern="*")
     drafts = [Draft(type="order.paid", data={"n": number}) for number in range(count)]
     for start in range(0, count, 300):
@@ -43,13 +47,17 @@ def all_done(count: int, seconds: float) -> None:
 
 
 def test_a_limit_is_never_passed_and_nearly_all_of_it_is_used() -> None:
-    with listening() as sink:
-        integration = queue(sink, COUNT, rate_count=RATE, rate_seconds=SECONDS, max_in_flight=50)
+    # A receiver in a process of its own: one of this process would note late what came while it did else.
+    with Crew() as crew:
+        sink = receiver.Sink(crew, dict(os.environ))
+        integration = queue(sink.port, COUNT, rate_count=RATE, rate_seconds=SECONDS, max_in_flight=50)
         integration.pause("until all workers are there")
         with working(4):
             integration.resume()
             all_done(COUNT, 120)
-    times = sorted(at for at, _, _ in sink.calls)
+        assert sink.repeated() == 0
+        times = sorted(sink.arrivals().values())
+    assert len(times) == COUNT
     # From the first message of the first window to the first of the last one, if none of it is wasted.
     ideal = (COUNT / RATE - 1) * SECONDS
     used = ideal / (times[COUNT - RATE] - times[0])
@@ -71,7 +79,7 @@ def test_no_more_are_under_way_at_once_than_a_worker_may() -> None:
         return 200
 
     with listening(status) as sink:
-        integration = queue(sink, 40, rate_count=10_000, rate_seconds=1, max_in_flight=3)
+        integration = queue(sink.port, 40, rate_count=10_000, rate_seconds=1, max_in_flight=3)
         with working(1):
             integration.resume()
             all_done(40, 60)
@@ -88,3 +96,16 @@ def test_redis_counts_by_its_own_clock_and_forgets_what_is_over() -> None:
     time.sleep(max(0.0, reset - time.time()) + 0.05)
     assert first.free(key, (2, 1))[0] == 2
     assert second.take(key, (2, 1))
+
+
+def test_redis_moves_the_place_of_a_request_that_is_late() -> None:
+    windows, key = RedisWindows(REDIS), uuid4().hex
+    first = windows.take(key, 2, 0.4)
+    time.sleep(0.3)
+    assert windows.move(key, first, 0.4)
+    assert not windows.move(key, first, 0.4), "it is where it was no more"
+    second = windows.take(key, 2, 0.4)
+    time.sleep(0.2)
+    assert windows.get_moving_window(key, 2, 0.4)[1] == 2
+    time.sleep(0.3)
+    assert not windows.move(key, second, 0.4), "its window is over"

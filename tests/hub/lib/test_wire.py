@@ -175,6 +175,68 @@ def test_a_connection_that_was_closed_while_idle_is_not_used(fresh: Door) -> Non
             time.sleep(0.05)
 
 
+def test_what_may_not_leave_yet_waits_at_the_open_connection(fresh: Door) -> None:
+    opened = []
+
+    def talk(peer: socket.socket) -> None:
+        opened.append(time.monotonic())
+        talking(OK + b"Content-Length: 4\r\n\r\nours")(peer)
+
+    with raw_server(talk) as port:
+        url = f"http://127.0.0.1:{port}/"
+        asked = []
+
+        def ready() -> None:
+            # No time may lie between: the connection is there.
+            while not opened:
+                time.sleep(0.001)
+            asked.append(time.monotonic())
+
+        assert fresh.send("GET", url, {}, None, allowed(), ready).body == b"ours"
+        assert len(opened) == len(asked) == 1
+
+
+def test_to_wait_takes_nothing_from_the_time_of_the_exchange(fresh: Door) -> None:
+    with serving(reply(b"ours")) as server:
+        answer = fresh.send(
+            "GET",
+            f"http://127.0.0.1:{server.port}/",
+            {},
+            None,
+            allowed(total_timeout=0.3),
+            lambda: time.sleep(0.4),
+        )
+    assert answer.body == b"ours"
+
+
+def test_a_connection_that_was_closed_while_its_request_waited_is_opened_anew(fresh: Door) -> None:
+    def talk(peer: socket.socket) -> None:
+        peer.settimeout(0.05)
+        try:
+            peer.recv(65536)
+        except TimeoutError:
+            return
+        peer.sendall(OK + b"Content-Length: 4\r\n\r\nours")
+
+    with raw_server(talk) as port:
+        url = f"http://127.0.0.1:{port}/"
+        answer = fresh.send("GET", url, {}, None, allowed(), lambda: time.sleep(0.3))
+    assert answer.body == b"ours"
+
+
+def test_what_is_stopped_at_the_open_connection_was_not_sent(fresh: Door) -> None:
+    class Held(Exception):
+        pass
+
+    def hold() -> None:
+        raise Held
+
+    with serving(reply(b"ours")) as server:
+        with pytest.raises(Held):
+            fresh.send("GET", f"http://127.0.0.1:{server.port}/", {}, None, allowed(), hold)
+        assert server.requests == []
+
+
 def test_a_refusal_before_the_whole_body_was_read_is_the_answer(fresh: Door) -> None:
     def talk(peer: socket.socket) -> None:
         peer.recv(1000)
