@@ -122,7 +122,9 @@ def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             return view(request, *args, **options)
         except (requests.RequestException, OAuth2Error, KeyError, ValueError):
             linking = request.user.is_authenticated
-            helps = "No account was linked; try again later." if linking else "Try again, or use your password."
+            helps = (
+                "No account was linked; try again later." if linking else "Try again, or use your password."
+            )
             messages.error(request, f"The identity provider did not answer as it should. {helps}")
             return HttpResponseRedirect(way_back(request))
 

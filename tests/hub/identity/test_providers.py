@@ -114,7 +114,7 @@ def test_an_invitation_for_a_verified_address_makes_the_account(
 @pytest.mark.parametrize(
     ("email", "verified", "told"),
     [
-        ("eve@example.org", True, "knows you as eve@example.org, but this invitation is for ann@example.org."),
+        ("eve@example.org", True, "you as eve@example.org, but this invitation is for ann@example.org."),
         ("ann@example.org", False, "so it cannot show that this invitation is yours."),
     ],
 )
