@@ -18,6 +18,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from unfold.admin import ModelAdmin
+from unfold.paginator import InfinitePaginator
 
 from hub.accounts.access import OrganizationScoped, may, organizations_for, role_in, shown_organizations
 from hub.accounts.lists import HubChangeList, tick_box
@@ -127,6 +128,11 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
         setattr(request, NARROWED, True)
         view = super().changelist_view
         return list_from_replica(request, lambda: view(request, *args, **kwargs))
+
+    @property
+    def list_disable_select_all(self) -> bool:
+        """A list that counts nothing offers no “all”: nobody would see what that is before it is done."""
+        return issubclass(self.paginator, InfinitePaginator)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[HubChangeList]:
         return HubChangeList
@@ -287,7 +293,7 @@ class HubAdmin(OrganizationScoped, ModelAdmin):
         if elsewhere := self.kept_at(row):
             return HttpResponseRedirect(elsewhere)
         if not declared.when(row):
-            told = Told(f"“{declared.label}” is not possible now: somebody was faster.", ok=False)
+            told = Told(f"“{declared.label}” is not possible any more: it changed meanwhile.", ok=False)
         else:
             run = declared.run or getattr(self, f"do_{deed.replace('-', '_')}")
             told = run(request, row)

@@ -46,6 +46,8 @@ class Errors:
     last: datetime
     count: int = 0
     waiting: bool = False
+    #: Not all items were looked through, so ``count`` is the least.
+    or_more: bool = False
     log_url: str = ""
     hint: str = ""
 
@@ -223,10 +225,12 @@ def _errors(integrations: Sequence[Integration]) -> dict[UUID, list[Errors]]:
     for rows, waiting in ((_failed(items), False), (_tried_again(items), True)):
         # Most of a thousand messages are the same few.
         told: dict[str, tuple[str, str]] = {}
-        for pk, integration, message, at in rows:
+        read = list(rows)
+        or_more = len(read) == ITEMS_READ
+        for pk, integration, message, at in read:
             text, kind = told.get(message) or told.setdefault(message, _said(message))
             key = (integration, kind, waiting)
-            same = groups.get(key) or groups.setdefault(key, Errors(text, pk, at, at, waiting=waiting))
+            same = groups.get(key) or groups.setdefault(key, Errors(text, pk, at, at, 0, waiting, or_more))
             same.add(at)
     found: dict[UUID, list[Errors]] = {}
     for (integration, _, _), errors in groups.items():

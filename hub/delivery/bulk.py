@@ -66,9 +66,9 @@ class Selection:
         }
         return rows.filter(**{name: value for name, value in wanted.items() if value}).order_by()
 
-    def words(self) -> str:
-        """Return it as a sentence's part: ``failed deliveries to Stripe, since …``."""
-        parts = [f"{State(self.state).label.lower()} deliveries"]
+    def words(self, count: int = 2) -> str:
+        """Return it as a sentence's part: ``failed deliveries to Stripe, since …`` of ``count``."""
+        parts = [f"{State(self.state).label.lower()} {'delivery' if count == 1 else 'deliveries'}"]
         if self.integration:
             found = Integration.objects.filter(pk=self.integration).first()
             parts[0] += f" to {found or 'an integration that was removed'}"

@@ -155,10 +155,13 @@ class BulkRunAdmin(HubAdmin):
         }
 
     def progress_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        """A part of a run's page, asked for while it runs."""
+        """A part of a run's page, asked for while it runs; then the page is loaded anew, without “Stop”."""
         run = self.row(request, object_id)
-        context = {"row": run, "live": run.state == BulkRun.State.RUNNING}
-        return TemplateResponse(request, "delivery/bulk_progress.html", context)
+        live = run.state == BulkRun.State.RUNNING
+        answer = TemplateResponse(request, "delivery/bulk_progress.html", {"row": run, "live": live})
+        if not live:
+            answer.headers["HX-Refresh"] = "true"
+        return answer
 
     def new_view(self, request: HttpRequest) -> HttpResponse:
         """Choose, look at what it means, and start (operators and admins)."""
@@ -201,7 +204,7 @@ class BulkRunAdmin(HubAdmin):
         outlook = bulk.look(form.cleaned_data["organization"].pk, selection)
         return {
             "outlook": outlook,
-            "words": selection.words(),
+            "words": selection.words(outlook.count),
             "takes": lasting(outlook.seconds),
             "sends": deed != BulkDeed.CANCEL,
             "deed_words": BulkDeed(deed).label.partition(":")[0],

@@ -145,6 +145,14 @@ def test_a_list_that_counts_nothing_ends_somewhere(world: World) -> None:
     assert "goes back" not in client.get(address, {"p": "2"}).text
 
 
+def test_a_list_that_counts_nothing_offers_no_all(world: World) -> None:
+    """Its paginator says 9999999999 where others say how many there are."""
+    make.QueueItemFactory.create_batch(60, integration=world.rows["integration"])
+    page = world.client("operator").get(reverse("admin:delivery_queueitem_changelist")).text
+    assert "Retry now" in page
+    assert "across all pages" not in page
+
+
 def test_a_row_is_chosen_by_its_box(world: World) -> None:
     page = world.client("operator").get(reverse(QUEUE)).text
 

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hub.connections.models import Circuit, Integration
+from hub.dashboard import problems
 from hub.delivery.models import QueueItem, State
 from hub.metrics.models import Acknowledgement
 from hub.sync.models import RunState, SyncRun
@@ -79,6 +80,24 @@ def test_a_problem_offers_to_recover_since(world: World) -> None:
     links = [button.get("link", "") for button in page.context["problems"][0].buttons]
     query = f"state__exact=failed&integration={world.rows['integration'].pk}"
     assert f"{reverse('admin:delivery_bulkrun_new')}?{query}" in links
+
+
+def test_failures_that_were_not_all_looked_through_are_so_many_or_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, address = world.client("operator"), reverse("admin:index")
+    assert "1 delivery" in client.get(address).text
+    item = world.rows["item"]
+    make.QueueItemFactory.create_batch(
+        3,
+        integration=item.integration,
+        state=State.FAILED,
+        last_error=item.last_error,
+        finished_at=timezone.now(),
+    )
+    assert "4 deliveries" in client.get(address).text
+    monkeypatch.setattr(problems, "ITEMS_READ", 2)
+    assert "2 or more deliveries" in client.get(address).text
 
 
 def test_integrations_beyond_the_first_are_asked_for(world: World) -> None:

@@ -33,7 +33,7 @@ def asked(world: World, **more: Any) -> dict[str, Any]:
 def test_it_is_looked_at_before_it_is_started(world: World) -> None:
     client = world.client("operator")
     page = client.get(reverse(NEW), asked(world))
-    assert "Retry 1 failed deliveries." in page.text
+    assert "Retry 1 failed delivery." in page.text
     assert "Stripe Europe" in page.text
     assert not BulkRun.objects.exists()
     answer = client.post(reverse(NEW), asked(world))
@@ -43,9 +43,13 @@ def test_it_is_looked_at_before_it_is_started(world: World) -> None:
     work()
     world.rows["item"].refresh_from_db()
     assert world.rows["item"].state == State.PENDING
-    progress = client.get(reverse("admin:delivery_bulkrun_progress", args=[run.pk])).text
-    assert "100 %" in progress
-    assert "hx-get" not in progress
+    progress = client.get(reverse("admin:delivery_bulkrun_progress", args=[run.pk]))
+    assert "100 %" in progress.text
+    assert "hx-get" not in progress.text
+    # The button “Stop” stands outside of this part.
+    assert progress.headers["HX-Refresh"] == "true"
+    late = client.post(reverse("admin:delivery_bulkrun_do", args=[run.pk, "cancel"]), follow=True).text
+    assert "“Stop” is not possible any more: it changed meanwhile." in late
 
 
 def test_the_queues_filters_are_taken_over(world: World) -> None:
