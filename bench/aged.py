@@ -41,3 +41,9 @@ def fill(integration: Integration, state: State, first: int, count: int) -> None
 def left(integration: Integration, state: State) -> int:
     """Return how many of them are there."""
     return QueueItem.objects.filter(integration=integration, state=state).count()
+
+
+def oldest(integration: Integration, state: State) -> str:
+    """Return the key of the first of them; empty where none is left."""
+    rows = QueueItem.objects.filter(integration=integration, state=state).order_by("pk")
+    return str(rows.values_list("pk", flat=True).first() or "")

@@ -190,6 +190,10 @@ class Agent:
         """Return how many of them are left."""
         return aged.left(self._integration("parked"), State(state))
 
+    def oldest(self, state: str) -> str:
+        """Return the key of the first of them."""
+        return aged.oldest(self._integration("parked"), State(state))
+
     def claims(self, name: str, seconds: float) -> list[float]:
         """Claim and give back again and again; return how long each claim took, in seconds."""
         self.preload(name, CHUNK)

@@ -3,9 +3,11 @@
 ``--count`` says how much of it; without it, a size that shows the shape within minutes.
 """
 
+import contextlib
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from bench.fairness import fairness
@@ -14,47 +16,55 @@ from bench.hub import START, Hub, Sink
 from bench.processes import Crew, until
 from bench.runs import delivery
 
-#: What is delivered in one round of a comparison.
+#: What is delivered in one round.
 ROUND = 4_000
-#: Rounds in a comparison: without and with what is compared.
-ROUNDS, MOST_ROUNDS = 4, 16
+#: Rounds of a comparison, without and with what is compared, in turns: shorter than a slice of pruning.
+PAIRS, LONG_ROUND = 6, 12_000
 #: Rows in the queue beside those that are delivered.
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 5_000_000)
 
 
 def retention(crew: Crew, hub: Hub, sink: Sink, count: int) -> dict[str, Any]:
-    """Deliver with and without the scheduler's pruning of ``count`` old finished items beside."""
+    """Deliver in turns without and with the scheduler's pruning of ``count`` old finished items beside.
+
+    In turns, because the machine is never the same for minutes; and each time with a scheduler just
+    started, so that the round lies within a slice of its pruning, not between two.
+    """
     count = count or 200_000
     _ready(hub)
     hub.do("age", state="completed", first=1, count=count)
-    alone = [_round(hub, sink) for _ in range(ROUNDS)]
-    pruner = crew.start("pruner", "django", "scheduler", env={**hub.env, "HUB_RETENTION_DAYS": "30"})
-    try:
-        until(lambda: pruner.check() or hub.do("aged", state="completed") < count, "the first to go", START)
-        beside = _beside(hub, sink)
-        left = hub.do("aged", state="completed")
-        claims = hub.do("claims", name="slow", seconds=10) if left else [0.0]
-    finally:
-        pruner.stop()
+    alone: list[float] = []
+    beside: list[float] = []
+    for _ in range(PAIRS):
+        alone.append(_round(hub, sink, LONG_ROUND))
+        with contextlib.ExitStack() as pruning:
+            start = partial(_start_pruning, crew, hub, pruning)
+            beside.append(_round(hub, sink, LONG_ROUND, start))
+    with contextlib.ExitStack() as pruning:
+        _start_pruning(crew, hub, pruning)
+        claims = hub.do("claims", name="slow", seconds=10)
+    left = hub.do("aged", state="completed")
     ours, theirs = statistics.median(beside), statistics.median(alone)
     return {
         "percent_of_alone": tidy(ours / theirs * 100, 1),
         "old_rows": count,
         "alone_per_s": tidy(theirs, 0),
+        "alone_from_to": [tidy(min(alone), 0), tidy(max(alone), 0)],
         "beside_pruning_per_s": tidy(ours, 0),
-        "rounds": len(beside),
+        "beside_from_to": [tidy(min(beside), 0), tidy(max(beside), 0)],
         "pruned": count - left,
         "claim_p99_ms": tidy(percentile(claims, 0.99) * 1000, 1),
         "claim_max_ms": tidy(max(claims) * 1000, 1),
     }
 
 
-def _beside(hub: Hub, sink: Sink) -> list[float]:
-    """Deliver round after round while old rows are left to prune: each rate."""
-    rates: list[float] = []
-    while len(rates) < MOST_ROUNDS and (not rates or hub.do("aged", state="completed")):
-        rates.append(_round(hub, sink))
-    return rates
+def _start_pruning(crew: Crew, hub: Hub, until_left: contextlib.ExitStack) -> None:
+    """Start a scheduler and wait until old rows go; it ends with ``until_left``."""
+    oldest = hub.do("oldest", state="completed")
+    pruner = crew.start("pruner", "django", "scheduler", env={**hub.env, "HUB_RETENTION_DAYS": "30"})
+    # In the middle of its slice; what it has not committed stays.
+    until_left.callback(pruner.stop, patience=0.2)
+    until(lambda: pruner.check() or hub.do("oldest", state="completed") != oldest, "the first to go", START)
 
 
 def _ready(hub: Hub) -> None:
@@ -62,8 +72,8 @@ def _ready(hub: Hub) -> None:
     hub.warm_up("fast")
 
 
-def _round(hub: Hub, sink: Sink) -> float:
-    return float(delivery(hub, sink, ROUND, seconds=120, keep=True)["per_s"])
+def _round(hub: Hub, sink: Sink, count: int, queued: Callable[[], object] | None = None) -> float:
+    return float(delivery(hub, sink, count, seconds=120, keep=True, queued=queued)["per_s"])
 
 
 def rows(crew: Crew, hub: Hub, sink: Sink, count: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The runs about delivery: how many in a second, how soon, at what cost."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from bench.figures import latency, tidy
@@ -17,16 +18,25 @@ MODULES = {
 
 
 def delivery(
-    hub: Hub, sink: Sink, count: int, *, to: str = "fast", seconds: float = 30.0, keep: bool = False
+    hub: Hub,
+    sink: Sink,
+    count: int,
+    *,
+    to: str = "fast",
+    seconds: float = 30.0,
+    keep: bool = False,
+    queued: Callable[[], object] | None = None,
 ) -> dict[str, Any]:
     """Queue ``count`` events while the integration is paused, let go, and wait for the last to settle.
 
-    ``keep``: what is in the tables already stays there.
+    ``keep``: what is in the tables already stays there. ``queued`` is called before they are let go.
     """
     if not keep:
         hub.do("clear")
     there = hub.do("wait", name=to, seconds=0) if keep else {"completed": 0, "logged": 0}
     hub.do("preload", name=to, count=count)
+    if queued:
+        queued()
     sink.reset()
     before = hub.cpu()
     started = hub.do("release", name=to)

@@ -121,6 +121,16 @@ _LANES = f"""
             AND item.claim_order <= %s AND item.due_at <= %s
     )
 """  # noqa: S608  # nosec B608 (made of our own names)
+_BUSY = """
+    SELECT EXISTS (SELECT 1 FROM delivery_queueitem WHERE state = 'processing') OR EXISTS (
+        SELECT 1 FROM connections_integration lane
+        WHERE lane.status = 'active' AND EXISTS (
+            SELECT 1 FROM delivery_queueitem item
+            WHERE item.integration_id = lane.id AND item.state = 'pending'
+                AND item.claim_order <= %s AND item.due_at <= %s
+        )
+    )
+"""
 
 
 @dataclass(slots=True, eq=False)
@@ -201,6 +211,16 @@ def due_lanes(now: datetime) -> list[DueLane]:
     with connection.cursor() as cursor:
         cursor.execute(_LANES, [now.timestamp() + _LATEST_ORDER, db_time(now)])
         return [DueLane(_uuid(row[0]), (row[1], row[2]), row[3], _live(row[4:])) for row in cursor.fetchall()]
+
+
+def busy(now: datetime) -> bool:
+    """Whether a delivery is under way, or one is due whose integration is not held by somebody.
+
+    It asks one integration after the other, so that what waits for a later time costs nothing.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_BUSY, [now.timestamp() + _LATEST_ORDER, db_time(now)])
+        return bool(cursor.fetchone()[0])
 
 
 def _live(values: Sequence[Any]) -> list[Any]:

@@ -54,17 +54,26 @@ class Pace:
 class Rounds:
     """Long work in slices: called again and again, it goes on until all is done, then rests for long."""
 
-    def __init__(self, work: Callable[[Pace], int], pace: Callable[[], Pace], every: float = 6 * 3600.0):
-        """``work`` does what it can at the pace given; ``every``: seconds until the next round."""
+    def __init__(self, work: Callable[[Pace], int], pace: Callable[[float], Pace], every: float = 6 * 3600.0):
+        """``work`` does what it can at the pace given; ``every``: seconds until the next round.
+
+        ``pace`` is told how many seconds ago the round began, so that one that does not come to its
+        end can be given more of the time.
+        """
         self._work, self._pace, self._every = work, pace, every
         self._not_before = 0.0
+        self._began: float | None = None
 
     def __call__(self) -> int:
         """Do a slice, if there may be anything to do; return how much was done."""
-        if time.monotonic() < self._not_before:
+        now = time.monotonic()
+        if now < self._not_before:
             return 0
-        pace = self._pace()
+        if self._began is None:
+            self._began = now
+        pace = self._pace(now - self._began)
         done = self._work(pace)
         if not pace.is_over:
+            self._began = None
             self._not_before = time.monotonic() + self._every
         return done

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from hub.connections.models import Status
 from hub.delivery import log, store
 from hub.delivery.models import IntegrationLog, LogKind, Priority, QueueItem, State
 from tests.factories import IntegrationFactory, QueueItemFactory
@@ -145,3 +146,23 @@ def test_a_lease_is_extended_only_by_its_holder():
     before = QueueItem.objects.get(pk=row.pk).lease_until
     store.extend(held, 600, timezone.now())
     assert QueueItem.objects.get(pk=row.pk).lease_until == before
+
+
+def test_busy_while_something_is_due_or_under_way():
+    integration = IntegrationFactory()
+    make(integration, due_in=60)
+    assert not store.busy(timezone.now())
+
+    make(integration, Priority.LOW)
+    assert store.busy(timezone.now())
+
+    taken = claim(integration)
+    assert store.busy(timezone.now())
+
+    store.settle([settlement(item) for item in taken], timezone.now())
+    assert not store.busy(timezone.now())
+
+
+def test_what_somebody_holds_back_keeps_nobody_busy():
+    make(IntegrationFactory(status=Status.PAUSED))
+    assert not store.busy(timezone.now())

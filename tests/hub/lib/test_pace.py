@@ -81,9 +81,32 @@ def test_rounds_go_on_until_all_is_done_and_then_rest(clock: Clock) -> None:
 
         return pace.walk(step)
 
-    rounds = Rounds(work, lambda: Pace(seconds=0.35), every=60.0)
+    rounds = Rounds(work, lambda behind: Pace(seconds=0.35), every=60.0)
     assert [rounds(), rounds(), rounds()] == [400, 300, 0]
     left[0] = 100
     assert rounds() == 0
     clock.now += 61
     assert rounds() == 100
+
+
+def test_a_round_tells_its_pace_how_long_it_has_gone_on(clock: Clock) -> None:
+    told: list[float] = []
+
+    def pace(behind: float) -> Pace:
+        told.append(behind)
+        return Pace(seconds=1.0)
+
+    def work(pace: Pace) -> int:
+        clock.now += 2.0 if len(told) < 3 else 0.0
+        return 1
+
+    rounds = Rounds(work, pace, every=60.0)
+    for _ in range(3):
+        rounds()
+        clock.now += 10
+    assert told == [0.0, 12.0, 24.0]
+
+    # That one came to its end: the next is a round of its own.
+    clock.now += 60
+    rounds()
+    assert told[3:] == [0.0]
