@@ -104,7 +104,9 @@ def oauth_callback(site: HubAdmin, request: HttpRequest) -> HttpResponse:
     except oauth.OAuthError as error:
         messages.error(request, str(error))
         about = error.integration_id
-        return HttpResponseRedirect(site.url("change", about) if about else site.url("changelist"))
+        # Somebody else's sign-in may be about an integration that this user knows nothing of.
+        known = about is not None and site.get_queryset(request).filter(pk=about).exists()
+        return HttpResponseRedirect(site.url("change", about) if known else site.url("changelist"))
     if switching.parked_tokens(integration, tokens, request.user):
         return HttpResponseRedirect(site.url("account", integration.pk))
     oauth.store(integration, tokens)

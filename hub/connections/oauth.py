@@ -147,7 +147,8 @@ def _take(state: str, user: Any) -> SignIn:
     if sign_in is None:
         raise OAuthError("This sign-in is not known or was finished already. Begin again with “Connect”.")
     if sign_in.user_id != user.pk:
-        raise OAuthError("Somebody else began this sign-in. Begin your own with “Connect”.")
+        told = "Somebody else began this sign-in, so nothing was connected. Begin your own with “Connect”."
+        raise OAuthError(told, sign_in.integration_id)
     if not SignIn.objects.filter(pk=sign_in.pk).delete()[0]:
         raise OAuthError("This sign-in was finished already.", sign_in.integration_id)
     if sign_in.expires_at < timezone.now():

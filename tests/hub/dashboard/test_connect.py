@@ -1,14 +1,17 @@
 """Connecting a service in the admin: gallery, guided form, test at once; secrets are never sent back."""
 
 import re
+from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from hub.accounts.models import Organization
-from hub.connections.models import Credential, Integration
+from hub.connections.models import Credential, Integration, SignIn
 from integrations.base.registry import providers
 from tests import factories as make
 from tests.conftest import Door
@@ -115,6 +118,28 @@ def test_a_denied_sign_in_is_told(admin: Client) -> None:
     answer = admin.get(callback, {"state": "unknown", "error": "access_denied"})
     assert answer.status_code == 302
     assert "Begin again" in told(answer)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_somebody_elses_sign_in_leads_to_the_integration_where_one_may_see_it(
+    admin: Client, own: bool
+) -> None:
+    organization = Organization.objects.get() if own else make.OrganizationFactory()
+    row = make.IntegrationFactory(organization=organization)
+    SignIn.objects.create(
+        digest=sha256(b"theirs").hexdigest(),
+        integration=row,
+        user=make.UserFactory(),
+        verifier="v",
+        redirect_uri="",
+        expires_at=timezone.now() + timedelta(minutes=5),
+    )
+    answer = admin.get(reverse("admin:connections_oauth_callback"), {"state": "theirs", "code": "c"})
+    page = reverse("admin:connections_integration_change", args=[row.pk])
+    assert (answer.headers["Location"] == page) == own
+    assert "Somebody else began this sign-in" in told(answer)
+    # It is not used up by whom it is not for.
+    assert SignIn.objects.exists()
 
 
 #: What the folded part of the form sends.
