@@ -85,7 +85,8 @@ def test_somebody_elses_sign_in_connects_nothing(sign_in: Enter, sandbox: Sandbo
     go_to_the_provider(page)
     SignIn.objects.update(user=factory.UserFactory())
     page.get_by_role("button", name="Allow").click()
-    expect(page.get_by_text("Somebody else began this sign-in.")).to_be_visible()
+    expect(page.get_by_text("Somebody else began this sign-in, so nothing was connected.")).to_be_visible()
+    expect(page.get_by_role("button", name="Connect with HubSpot")).to_be_visible()
     assert not (Integration.objects.get().credential.tokens or {}).get("access_token")
 
 
