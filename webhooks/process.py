@@ -1,20 +1,25 @@
 """The worker's part: kept calls become events, each once, however often it is tried."""
 
+import json
 import logging
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from hub.accounts.models import Organization
 from hub.accounts.quotas import QuotaExceeded
 from hub.delivery import log
 from hub.delivery.models import LogKind
-from hub.events.intake import Draft, IntakeError, accept_events
+from hub.events.intake import Answers, Draft, IntakeError, Parcel, accept_events, accept_parcels
 from hub.lib.outbound import OutboundError
+from hub.lib.together import one_writer
 from hub.sync.notices import told
 from integrations.base.webhooks import Incoming, Notice, Refused, Webhook
 from webhooks import fetching
@@ -36,10 +41,27 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 #: How the reason of a call begins that waits for its organization's quota.
 HELD = "Held, nothing is lost."
+#: The reason of a call without events.
+NOTHING = "The call told of nothing that becomes an event."
+#: As ``_write`` does, for many calls at once.
+_SETTLE = """
+    UPDATE webhooks_receivedwebhook
+    SET state = 'processed', reason = %s, events = %s, processed_at = %s, lease_until = NULL
+    WHERE id = %s AND state = 'received' AND attempts = %s
+"""
 
 
 class TryAgain(Exception):
     """The call could not be worked on just now; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """A call and the events that it tells of; ``problems``: why it could not be read."""
+
+    received: ReceivedWebhook
+    drafts: list[Draft]
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +76,10 @@ class Outcome:
 def process_due(limit: int = 50) -> int:
     """Claim up to ``limit`` kept calls, make events of them, return how many were worked on."""
     claimed = _claim(limit)
-    for received in claimed:
-        _process(received)
+    readings = [reading for received in claimed if (reading := _read(received))]
+    for group in _groups(readings):
+        for reading in _keep_together(group):
+            _keep(reading)
     return len(claimed)
 
 
@@ -63,22 +87,22 @@ def _claim(limit: int) -> list[ReceivedWebhook]:
     """Take due calls for ``LEASE`` seconds; ``attempts`` is the fence that an older holder lacks.
 
     PostgreSQL locks the rows and skips those of others; on SQLite the transaction has the
-    database to itself from its beginning.
+    database to itself from its beginning, so that nothing is read in it but the keys.
     """
     now = timezone.now()
-    due = _due(now).select_related("endpoint", "endpoint__integration", "organization")
-    if connection.features.has_select_for_update_skip_locked:
-        due = due.select_for_update(skip_locked=True, of=("self",))
+    due = _due(now).values_list("pk", "attempts")
     # Looks first without a transaction, so that an idle worker never takes SQLite's write lock.
-    if not _due(now).exists():
+    if not due.exists():
         return []
-    with transaction.atomic():
-        rows = list(due[:limit])
-        for row in rows:
-            row.attempts += 1
-            row.lease_until = now + timedelta(seconds=LEASE)
-        ReceivedWebhook.objects.bulk_update(rows, ["attempts", "lease_until"])
-    return rows
+    with one_writer(), transaction.atomic():
+        attempts = dict(due.select_for_update(skip_locked=True)[:limit])
+        calls = ReceivedWebhook.objects.filter(pk__in=attempts)
+        calls.update(attempts=F("attempts") + 1, lease_until=now + timedelta(seconds=LEASE))
+    rows = calls.select_related("endpoint", "endpoint__integration", "organization").order_by("due_at", "id")
+    for row in rows:
+        # Ours, also where another worker has taken it since.
+        row.attempts = attempts[row.pk] + 1
+    return list(rows)
 
 
 def _due(now: object) -> QuerySet[ReceivedWebhook]:
@@ -88,9 +112,11 @@ def _due(now: object) -> QuerySet[ReceivedWebhook]:
     )
 
 
-def _process(received: ReceivedWebhook) -> None:
+@contextmanager
+def _seen_to(received: ReceivedWebhook) -> Iterator[None]:
+    """Write down why a call does not get through the block, and what comes of it."""
     try:
-        outcome = _make_events(received)
+        yield
     except TryAgain as error:
         _try_again(received, str(error))
     except QuotaExceeded as error:
@@ -101,27 +127,75 @@ def _process(received: ReceivedWebhook) -> None:
     except Exception as error:
         logger.exception("Received webhook %s could not be processed", received.pk)
         _fail(received, f"The hub could not work on this call ({type(error).__name__}: {error}).")
-    else:
-        _settle(received, outcome)
 
 
-def _make_events(received: ReceivedWebhook) -> Outcome:
-    integration = received.endpoint.integration
-    webhook = integration.provider.webhook
-    if webhook is None:
-        raise TryAgain("The provider of this integration declares no webhooks any more.")
-    incoming = incoming_from_row(received, fetching.fetcher(integration))
-    _follow_up(received, webhook, incoming)
-    notices = _parse(received, webhook, incoming)
-    if notices is None:
-        return Outcome([], ["the provider's code could not read the body; see the hub's log"], 0)
-    drafts = [_draft(received, notice, number) for number, notice in enumerate(notices)]
-    events: list[str] = []
-    problems: list[str] = []
-    for start in range(0, len(drafts), CHUNK):
-        _accept(received, drafts[start : start + CHUNK], events, problems)
-    told(integration, notices)
-    return Outcome(events, problems, len(notices))
+def _read(received: ReceivedWebhook) -> Reading | None:
+    """Return what a call tells; None where it is seen to already."""
+    with _seen_to(received):
+        integration = received.endpoint.integration
+        webhook = integration.provider.webhook
+        if webhook is None:
+            raise TryAgain("The provider of this integration declares no webhooks any more.")
+        incoming = incoming_from_row(received, fetching.fetcher(integration))
+        _follow_up(received, webhook, incoming)
+        notices = _parse(received, webhook, incoming)
+        if notices is None:
+            unreadable = "the provider's code could not read the body; see the hub's log"
+            return Reading(received, [], problems=(unreadable,))
+        told(integration, notices)
+        return Reading(received, [_draft(received, notice, at) for at, notice in enumerate(notices)])
+    return None
+
+
+def _groups(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
+    """Part the readings into groups of ``CHUNK`` events at most, in their order."""
+    group: list[Reading] = []
+    for reading in readings:
+        if group and sum(len(one.drafts) for one in [*group, reading]) > CHUNK:
+            yield group
+            group = []
+        group.append(reading)
+    if group:
+        yield group
+
+
+def _keep_together(group: Sequence[Reading]) -> list[Reading]:
+    """Accept the events of several calls, and settle these, in one commit; return those to be kept alone.
+
+    Two commits for each call would make those wait that bring new ones: SQLite takes one writer at a time.
+    """
+    plain = [one for one in group if not one.problems and len(one.drafts) <= CHUNK]
+    parcels = [Parcel(one.received.organization, one.drafts, one.received.pk) for one in plain]
+    try:
+        answers = accept_parcels(parcels, origin="webhook", then=partial(_settle_together, plain))
+    except Exception as error:  # whatever it is, each of them finds out alone
+        logger.info("%s received webhooks are worked on one by one: %s", len(group), error)
+        return list(group)
+    kept = [one for one, answer in zip(plain, answers, strict=True) if not isinstance(answer, Exception)]
+    return [one for one in group if one not in kept]
+
+
+def _settle_together(readings: Sequence[Reading], answers: Answers) -> None:
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    rows = []
+    for one, answer in zip(readings, answers, strict=True):
+        if not isinstance(answer, Exception):
+            events = json.dumps([str(accepted.event_id) for accepted in answer])
+            reason = "" if one.drafts else NOTHING
+            rows.append((reason, events, now, one.received.pk, one.received.attempts))
+    with connection.cursor() as cursor:
+        cursor.executemany(_SETTLE, rows)
+
+
+def _keep(reading: Reading) -> None:
+    """Accept the events of one call, as many as can be, and settle it."""
+    received, drafts = reading.received, reading.drafts
+    with _seen_to(received):
+        events: list[str] = []
+        problems = list(reading.problems)
+        for start in range(0, len(drafts), CHUNK):
+            _accept(received, drafts[start : start + CHUNK], events, problems)
+        _settle(received, Outcome(events, problems, len(drafts)))
 
 
 def _follow_up(received: ReceivedWebhook, webhook: Webhook, incoming: Incoming) -> None:
@@ -193,7 +267,7 @@ def _settle(received: ReceivedWebhook, outcome: Outcome) -> None:
             outcome.problems
         )
     elif not outcome.notices:
-        reason = "The call told of nothing that becomes an event."
+        reason = NOTHING
     _write(received, state=state, reason=reason[:500], events=outcome.events, processed_at=timezone.now())
     if outcome.problems:
         _log_failure(received, reason)

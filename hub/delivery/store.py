@@ -19,6 +19,7 @@ from hub.delivery import log
 from hub.delivery.log import db_key, db_time
 from hub.delivery.models import QueueItem, State
 from hub.lib.manyrows import run_many
+from hub.lib.together import one_writer
 
 #: A low priority is claimed as if it were due this many seconds later at most.
 _LATEST_ORDER = 3600
@@ -243,7 +244,7 @@ def claim(integration_id: UUID, limit: int, owner: str, lease: float, now: datet
         owner,
         db_time(now + timedelta(seconds=lease)),
     ]
-    with connection.cursor() as cursor:
+    with one_writer(), connection.cursor() as cursor:
         cursor.execute(_CLAIM.replace("/* lock */", lock), values)
         return sorted((_claimed(row) for row in cursor.fetchall()), key=lambda item: item.claim_order)
 
@@ -258,7 +259,7 @@ def settle(settlements: Sequence[Settlement], now: datetime) -> list[Settlement]
         return _settle_at_once(settlements, now)
     key, time = log.plain_key(), log.plain_time()
     values = [_settle_values(settlement, now, key, time) for settlement in settlements]
-    with transaction.atomic():
+    with one_writer(), transaction.atomic():
         settled = run_many(_settle_text, values)
         stale = [] if settled == len(settlements) else _stale(settlements)
         for settlement in stale:

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a stop may take; whatever starts workers gives them a little longer.
 STOP_WITHIN = 25.0
+#: Seconds from one round of the jobs to the next where there is work: what comes one after another is done
+#: together, in a commit and not in one each. There is no wait after a round that did as much as ``MANY``.
+ROUND, MANY = 0.05, 50
 
 
 def worker_name() -> str:
@@ -102,8 +105,12 @@ class Worker:
             if time.monotonic() >= sweep_at:
                 _do(sweep)
                 sweep_at = time.monotonic() + housekeeping.SWEEP_EVERY
-            if not sum(_do(job) for job in worker_jobs()):
+            began = time.monotonic()
+            done = sum(_do(job) for job in worker_jobs())
+            if not done:
                 self._jobs_bell.wait(LOOK_EVERY)
+            elif done < MANY:
+                self.stopping.wait(max(0.0, ROUND - (time.monotonic() - began)))
 
 
 def run_embedded(worker: Worker, wake_socket: Path) -> None:

@@ -10,7 +10,7 @@ all who wait → ``_routed`` decides → ``writer.write`` inserts → commit →
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -35,7 +35,17 @@ from hub.lib.ids import uuid7
 from hub.lib.reconnect import surely
 from hub.lib.together import Together, one_writer
 
-__all__ = ["Accepted", "Draft", "IntakeError", "IntakeProblem", "accept_event", "accept_events"]
+__all__ = [
+    "Accepted",
+    "Answers",
+    "Draft",
+    "IntakeError",
+    "IntakeProblem",
+    "Parcel",
+    "accept_event",
+    "accept_events",
+    "accept_parcels",
+]
 
 #: Events written in one transaction; who brings as many, or more, has a transaction of its own.
 MOST_TOGETHER = 50
@@ -45,8 +55,10 @@ _SCHEMAS = """
     WHERE organization_id IN ({}) AND name IN ({}) AND schema IS NOT NULL
 """
 
-#: Why a job is not accepted.
+#: Why something is not accepted.
 Refusal = IntakeError | QuotaExceeded
+#: What each of several callers is told.
+Answers = list["list[Accepted] | Refusal"]
 #: By organization and type: the schema, and whether what does not fit it is refused.
 Schemas = Mapping[tuple[int, str], tuple[object, bool]]
 
@@ -59,6 +71,15 @@ class Accepted:
     items: int
     duplicate: bool = False
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Drafts of one organization that belong together; ``webhook_id``: the received webhook's they are of."""
+
+    organization: Organization
+    drafts: Sequence[Draft]
+    webhook_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +116,54 @@ def accept_events(
     """
     if not drafts:
         return []
+    accepted = _together.do(_job(Parcel(organization, drafts, webhook_id), origin), len(drafts))
+    _accepted(accepted, drafts, origin)
+    return accepted
+
+
+def accept_parcels(
+    parcels: Sequence[Parcel], *, origin: str, then: Callable[[Answers], object] = lambda answers: None
+) -> Answers:
+    """Keep what several brought in one transaction, and do in it what shall be kept with that.
+
+    Each parcel is accepted as a whole or not at all; one that is not has, in its place, what
+    ``accept_events`` would have raised for it. ``then`` is called with the answers before the commit;
+    where it raises, nothing is kept.
+    """
+    answers: Answers = [[] for _ in parcels]
+    jobs: dict[int, _Job] = {}
+    for number, parcel in enumerate(parcels):
+        try:
+            if parcel.drafts:
+                jobs[number] = _job(parcel, origin)
+        except IntakeError as error:
+            answers[number] = error
+
+    def keep(told: Answers) -> None:
+        for number, answer in zip(jobs, told, strict=True):
+            answers[number] = answer
+        then(answers)
+
+    _accept_group([*jobs.values()], keep)
+    for parcel, answer in zip(parcels, answers, strict=True):
+        if not isinstance(answer, Exception):
+            _accepted(answer, parcel.drafts, origin)
+    return answers
+
+
+def _job(parcel: Parcel, origin: str) -> _Job:
+    """Check the form; raise IntakeError."""
+    organization, drafts = parcel.organization, parcel.drafts
     if problems := check_drafts(drafts, timezone.now()):
         raise IntakeError(problems)
-    job = _Job(organization.pk, drafts, origin, webhook_id, quotas_of(organization))
-    accepted = _together.do(job, len(drafts))
+    return _Job(organization.pk, drafts, origin, parcel.webhook_id, quotas_of(organization))
+
+
+def _accepted(accepted: Sequence[Accepted], drafts: Sequence[Draft], origin: str) -> None:
     if logs.traffic.isEnabledFor(logging.INFO):
         _tell(accepted, origin)
     if tracing.tracing():
         _trace(accepted, drafts)
-    return accepted
 
 
 def _trace(accepted: Sequence[Accepted], drafts: Sequence[Draft]) -> None:
@@ -118,9 +178,9 @@ def _tell(accepted: Sequence[Accepted], origin: str) -> None:
         logs.traffic.info("Event accepted", extra={"facts": facts})
 
 
-def _accept_group(jobs: Sequence[_Job]) -> list[list[Accepted] | Exception]:
+def _accept_group(jobs: Sequence[_Job], then: Callable[[Answers], object] = lambda answers: None) -> Answers:
     """Route first, so that the transaction (on SQLite, the one write lock) is short; then write."""
-    schemas = surely(lambda: _schemas(jobs))
+    schemas = surely(lambda: _schemas(jobs)) if jobs else {}
     routes = routes_of_all([job.organization_id for job in jobs])
     now = timezone.now()
     prepared: list[list[Arrival] | Refusal] = []
@@ -141,9 +201,13 @@ def _accept_group(jobs: Sequence[_Job]) -> list[list[Accepted] | Exception]:
             arrivals = _all_of(prepared)
             rows = prepare(arrivals)
         earlier, queued = write(arrivals, rows)
+        answers: Answers = [
+            part if isinstance(part, Exception) else _answers(part, earlier) for part in prepared
+        ]
+        then(answers)
         if queued:
             transaction.on_commit(wake, robust=True)
-    return [part if isinstance(part, Exception) else _answers(part, earlier) for part in prepared]
+    return answers
 
 
 def _all_of(prepared: Sequence[list[Arrival] | Refusal]) -> list[Arrival]:

@@ -90,8 +90,12 @@ def claim() -> FileImport | None:
     """Take the import that waits longest, or one whose worker is gone."""
     now = timezone.now()
     free = Q(state=ImportState.PENDING) | Q(state=ImportState.RUNNING, lease_until__lt=now)
+    due = FileImport.objects.filter(free)
+    # Looks first without a transaction: SQLite would have nobody else write meanwhile.
+    if not due.exists():
+        return None
     with transaction.atomic():
-        rows = FileImport.objects.select_for_update(skip_locked=True).filter(free)
+        rows = due.select_for_update(skip_locked=True)
         file = rows.order_by("created_at").first()
         if file is None:
             return None

@@ -6,11 +6,15 @@ each of them a fraction.
 """
 
 import contextlib
+import fcntl
 import logging
+import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 
@@ -20,11 +24,13 @@ Outcome = TypeVar("Outcome")
 
 
 _writing = threading.Lock()
+#: Seconds between two looks whether another process is through, and after which none is waited for.
+LOOK_AGAIN, PATIENCE = 0.0003, 2.0
 
 
 @contextlib.contextmanager
 def one_writer() -> Iterator[None]:
-    """Let only one thread of this process in where the database takes only one writer (SQLite).
+    """Let only one thread of the machine in where the database takes only one writer (SQLite).
 
     Its own way of waiting for the write lock is to sleep and look again, up to 100 ms at a time.
     Begin the transaction within; prepare before what can be prepared.
@@ -32,8 +38,48 @@ def one_writer() -> Iterator[None]:
     if connection.vendor != "sqlite" or connection.in_atomic_block:
         yield
         return
-    with _writing:
+    session: Any = connection
+    # A database in memory has no file, and no other process.
+    others = (
+        contextlib.nullcontext() if session.is_in_memory_db() else one_process(session.settings_dict["NAME"])
+    )
+    with _writing, others:
         yield
+
+
+@contextlib.contextmanager
+def one_process(database: str | os.PathLike[str]) -> Iterator[None]:
+    """Wait until no other process is in; no longer than ``PATIENCE``, for one may hang. Then SQLite decides.
+
+    ``database``: path of its file. The system lets go of the lock of a process that ends, however it ends.
+    """
+    try:
+        file = _lock_file(os.fspath(database), os.getpid())
+    except OSError:  # a disk that is full, a folder that cannot be written: it is about speed only
+        yield
+        return
+    ends = time.monotonic() + PATIENCE
+    while not (ours := _locked(file)) and time.monotonic() < ends:
+        time.sleep(LOOK_AGAIN)
+    try:
+        yield
+    finally:
+        if ours:
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=8)
+def _lock_file(database: str, process: int) -> int:
+    """Return a file of this process, which a forked one must not share: its lock would be both's."""
+    return os.open(f"{database}-writer", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
 
 class _Caller(Generic[Job, Outcome]):

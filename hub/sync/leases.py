@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from hub.lib.held import take, write
 from hub.sync.models import RunState, SyncRun
@@ -22,9 +22,11 @@ def claim(owner: str, lease: float, now: datetime, *, take_over: bool = True) ->
 
     ``take_over`` is False while nobody can tell whose worker is gone: the clock was set forward.
     """
-    while True:
+    # Looks first without a transaction: SQLite would have nobody else write meanwhile.
+    while _next(SyncRun.objects.all(), now, take_over=take_over) is not None:
         with transaction.atomic():
-            run = _next(now, take_over=take_over)
+            rows = SyncRun.objects.select_for_update(skip_locked=True)
+            run = _next(rows, now, take_over=take_over)
             if run is None:
                 return None
             run.lease_owner = owner
@@ -32,6 +34,7 @@ def claim(owner: str, lease: float, now: datetime, *, take_over: bool = True) ->
         if not run.asked:
             return run
         leave(run, RunState.PENDING, now)
+    return None
 
 
 def settle(run: SyncRun, lease: float, now: datetime) -> None:
@@ -108,8 +111,7 @@ def _ask(run: SyncRun, wanted: str, *waiting: RunState) -> bool:
     return True
 
 
-def _next(now: datetime, *, take_over: bool) -> SyncRun | None:
-    rows = SyncRun.objects.select_for_update(skip_locked=True)
+def _next(rows: QuerySet[SyncRun], now: datetime, *, take_over: bool) -> SyncRun | None:
     waiting = rows.filter(state=RunState.PENDING, due_at__lte=now).order_by("due_at").first()
     if waiting is not None or not take_over:
         return waiting

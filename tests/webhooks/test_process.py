@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 
 from hub.delivery.models import IntegrationLog, QueueItem
@@ -127,12 +127,12 @@ def test_a_passing_fault_is_tried_again_with_growing_waits_until_it_has_failed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     row = received("stripe", PAID)
-    real = process.accept_events
 
     def down(*args: Any, **kwargs: Any) -> None:
         raise OperationalError("database is locked")
 
     monkeypatch.setattr(process, "accept_events", down)
+    monkeypatch.setattr(process, "accept_parcels", down)
     waits = []
     for _ in process.WAITS:
         assert process_due() == 1
@@ -148,7 +148,7 @@ def test_a_passing_fault_is_tried_again_with_growing_waits_until_it_has_failed(
     assert row.state == State.FAILED
     assert "tries are used up" in row.reason
 
-    monkeypatch.setattr(process, "accept_events", real)
+    monkeypatch.undo()
     row.state, row.attempts = State.RECEIVED, 0
     row.save()
     later(0)
@@ -196,13 +196,13 @@ def test_a_call_of_a_worker_that_died_is_taken_up_when_its_lease_ends() -> None:
 
 def test_a_worker_that_lost_its_lease_settles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     row = received("stripe", PAID)
-    real = process.accept_events
+    real = process.accept_parcels
 
     def slow(*args: Any, **kwargs: Any) -> Any:
         ReceivedWebhook.objects.update(attempts=2)  # another worker claims it meanwhile
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(process, "accept_events", slow)
+    monkeypatch.setattr(process, "accept_parcels", slow)
     process_due()
 
     row.refresh_from_db()
@@ -234,6 +234,56 @@ def test_prunes_what_is_past_its_retention() -> None:
 
     assert jobs.prune() == 1
     assert not ReceivedWebhook.objects.filter(pk=gone.pk).exists()
+
+
+def test_calls_kept_together_are_written_by_a_few_statements(
+    django_assert_max_num_queries: Any,
+) -> None:
+    endpoint = endpoint_of("stripe")
+    body = json.loads(fixture_of("stripe", PAID).body)
+    for number in range(20):
+        received("stripe", endpoint=endpoint, body=json.dumps({**body, "id": f"evt_{number}"}).encode())
+    with django_assert_max_num_queries(14):
+        assert process_due() == 20
+    rows = ReceivedWebhook.objects.all()
+    assert {row.state for row in rows} == {State.PROCESSED}
+    assert all(row.lease_until is None and row.processed_at for row in rows)
+    ids = {str(pk) for pk in Event.objects.values_list("pk", flat=True)}
+    assert {row.events[0] for row in rows} == ids
+    assert len(ids) == 20
+
+
+def test_one_that_is_refused_keeps_no_other_of_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    good, bad, silent = (received("stripe", PAID) for _ in range(3))
+    told = {
+        good.pk: [Notice("a", "stripe.a", {})],
+        bad.pk: [Notice("b", "not a type", {}), Notice("c", "stripe.c", {})],
+        silent.pk: [],
+    }
+    notices = iter(told.values())
+    monkeypatch.setattr(
+        type(declared("stripe")), "parse", property(lambda self: lambda call: next(notices)), raising=False
+    )
+    assert process_due() == 3
+    for row in (good, bad, silent):
+        row.refresh_from_db()
+    assert (good.state, len(good.events), good.reason) == (State.PROCESSED, 1, "")
+    assert (bad.state, len(bad.events)) == (State.FAILED, 1)
+    assert "1 of 2 notices became events" in bad.reason
+    assert (silent.state, silent.reason) == (State.PROCESSED, process.NOTHING)
+
+
+def test_a_group_that_the_database_refuses_is_kept_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise IntegrityError("a route was deleted meanwhile")
+
+    monkeypatch.setattr(process, "accept_parcels", refuse)
+    rows = [received("stripe", PAID) for _ in range(2)]
+    assert process_due() == 2
+    for row in rows:
+        row.refresh_from_db()
+        assert row.state == State.PROCESSED
+        assert len(row.events) == 1
 
 
 @pytest.mark.django_db(transaction=True)

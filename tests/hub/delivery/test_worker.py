@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -66,3 +67,19 @@ def test_where_there_is_much_to_do_nobody_rests(worker: Worker, looks: Looks) ->
     times = looks.at[before:]
     assert len(times) >= 49
     assert times[48] - times[0] < 48 * LOOK_EVERY / 4
+
+
+def test_what_comes_one_after_another_is_done_together(worker: Worker, looks: Looks) -> None:
+    before, looks.todo = len(looks.at), 4
+    worker.ring_jobs()
+    wait_until(lambda: not looks.todo, "all to be done", 20)
+    rounds = looks.at[before : before + 4]
+    gaps = [later - sooner for sooner, later in pairwise(rounds)]
+    assert min(gaps) >= module.ROUND
+
+
+def test_but_after_a_round_that_was_full_the_next_comes_at_once(worker: Worker, looks: Looks) -> None:
+    before, looks.todo = len(looks.at), module.MANY + 20
+    worker.ring_jobs()
+    wait_until(lambda: looks.todo < module.MANY, "the full ones to be done", 20)
+    assert looks.at[before + 18] - looks.at[before] < 18 * module.ROUND
