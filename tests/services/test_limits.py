@@ -99,13 +99,13 @@ def test_redis_counts_by_its_own_clock_and_forgets_what_is_over() -> None:
 
 
 def test_redis_moves_the_place_of_a_request_that_is_late() -> None:
-    windows, key = RedisWindows(REDIS), uuid4().hex
-    first = windows.take(key, 2, 0.4)
-    time.sleep(0.3)
-    assert windows.move(key, first, 0.4)
-    assert not windows.move(key, first, 0.4), "it is where it was no more"
-    second = windows.take(key, 2, 0.4)
-    time.sleep(0.2)
-    assert windows.get_moving_window(key, 2, 0.4)[1] == 2
-    time.sleep(0.3)
-    assert not windows.move(key, second, 0.4), "its window is over"
+    windows, key, seconds = RedisWindows(REDIS), uuid4().hex, 2.0
+    first = windows.take(key, 2, seconds)
+    time.sleep(1.2)
+    assert windows.move(key, first, seconds)
+    assert not windows.move(key, first, seconds), "it is where it was no more"
+    second = windows.take(key, 2, seconds)
+    time.sleep(1.0)
+    assert windows.get_moving_window(key, 2, seconds)[1] == 2
+    time.sleep(1.1)
+    assert not windows.move(key, second, seconds), "its window is over"

@@ -198,30 +198,23 @@ def test_what_may_not_leave_yet_waits_at_the_open_connection(fresh: Door) -> Non
 
 def test_to_wait_takes_nothing_from_the_time_of_the_exchange(fresh: Door) -> None:
     with serving(reply(b"ours")) as server:
-        answer = fresh.send(
-            "GET",
-            f"http://127.0.0.1:{server.port}/",
-            {},
-            None,
-            allowed(total_timeout=0.3),
-            lambda: time.sleep(0.4),
-        )
+        url = f"http://127.0.0.1:{server.port}/"
+        answer = fresh.send("GET", url, {}, None, allowed(total_timeout=1.0), lambda: time.sleep(1.2))
     assert answer.body == b"ours"
 
 
 def test_a_connection_that_was_closed_while_its_request_waited_is_opened_anew(fresh: Door) -> None:
+    opened = []
+
     def talk(peer: socket.socket) -> None:
-        peer.settimeout(0.05)
-        try:
-            peer.recv(65536)
-        except TimeoutError:
-            return
-        peer.sendall(OK + b"Content-Length: 4\r\n\r\nours")
+        opened.append(peer)
+        if len(opened) > 1:
+            talking(FRAMED)(peer)
 
     with raw_server(talk) as port:
         url = f"http://127.0.0.1:{port}/"
-        answer = fresh.send("GET", url, {}, None, allowed(), lambda: time.sleep(0.3))
-    assert answer.body == b"ours"
+        answer = fresh.send("GET", url, {}, None, allowed(), lambda: time.sleep(1.0))
+    assert (answer.body, len(opened)) == (b"hello", 2)
 
 
 def test_what_is_stopped_at_the_open_connection_was_not_sent(fresh: Door) -> None:
