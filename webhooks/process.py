@@ -3,7 +3,8 @@
 import json
 import logging
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,6 +35,8 @@ LEASE = 120
 WAITS = (5, 30, 120, 600, 1800, 7200)
 #: Events accepted in one transaction.
 CHUNK = 500
+#: Seconds after which what was read is kept, whatever else there is to read.
+READ_WITHIN = 1.0
 #: Longest subject that an event may have.
 SUBJECT = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -76,8 +79,8 @@ class Outcome:
 def process_due(limit: int = 50) -> int:
     """Claim up to ``limit`` kept calls, make events of them, return how many were worked on."""
     claimed = _claim(limit)
-    readings = [reading for received in claimed if (reading := _read(received))]
-    for group in _groups(readings):
+    readings = (_read(received) for received in claimed)
+    for group in _groups(reading for reading in readings if reading):
         for reading in _keep_together(group):
             _keep(reading)
     return len(claimed)
@@ -147,13 +150,18 @@ def _read(received: ReceivedWebhook) -> Reading | None:
     return None
 
 
-def _groups(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
-    """Part the readings into groups of ``CHUNK`` events at most, in their order."""
+def _groups(readings: Iterable[Reading]) -> Iterator[list[Reading]]:
+    """Part the readings into groups of ``CHUNK`` events at most, in their order.
+
+    What is fetched to read one may take long: the others are not held back until their lease ends.
+    """
     group: list[Reading] = []
+    began = time.monotonic()
     for reading in readings:
-        if group and sum(len(one.drafts) for one in [*group, reading]) > CHUNK:
+        full = sum(len(one.drafts) for one in [*group, reading]) > CHUNK
+        if group and (full or time.monotonic() - began > READ_WITHIN):
             yield group
-            group = []
+            group, began = [], time.monotonic()
         group.append(reading)
     if group:
         yield group

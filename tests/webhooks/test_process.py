@@ -273,6 +273,25 @@ def test_one_that_is_refused_keeps_no_other_of_its_group(monkeypatch: pytest.Mon
     assert (silent.state, silent.reason) == (State.PROCESSED, process.NOTHING)
 
 
+def test_one_that_takes_long_to_read_holds_back_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = (received("stripe", PAID) for _ in range(2))
+    found = []
+
+    def parse(call: Any) -> list[Notice]:
+        found.append(ReceivedWebhook.objects.get(pk=first.pk).state)
+        clock[0] += process.READ_WITHIN + 0.1
+        return []
+
+    clock = [1000.0]
+    monkeypatch.setattr(process.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(type(declared("stripe")), "parse", property(lambda self: parse), raising=False)
+    third = received("stripe", PAID)
+    assert process_due() == 3
+    assert found == [State.RECEIVED, State.RECEIVED, State.PROCESSED], "kept before the third is read"
+    third.refresh_from_db()
+    assert third.state == State.PROCESSED
+
+
 def test_a_group_that_the_database_refuses_is_kept_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise IntegrityError("a route was deleted meanwhile")
