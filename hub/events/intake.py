@@ -144,7 +144,11 @@ def accept_parcels(
             answers[number] = answer
         then(answers)
 
-    _accept_group([*jobs.values()], keep)
+    if jobs:
+        _accept_group([*jobs.values()], keep)
+    else:
+        with one_writer(), transaction.atomic():
+            keep([])
     for parcel, answer in zip(parcels, answers, strict=True):
         if not isinstance(answer, Exception):
             _accepted(answer, parcel.drafts, origin)
@@ -180,7 +184,7 @@ def _tell(accepted: Sequence[Accepted], origin: str) -> None:
 
 def _accept_group(jobs: Sequence[_Job], then: Callable[[Answers], object] = lambda answers: None) -> Answers:
     """Route first, so that the transaction (on SQLite, the one write lock) is short; then write."""
-    schemas = surely(lambda: _schemas(jobs)) if jobs else {}
+    schemas = surely(lambda: _schemas(jobs))
     routes = routes_of_all([job.organization_id for job in jobs])
     now = timezone.now()
     prepared: list[list[Arrival] | Refusal] = []
