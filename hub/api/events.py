@@ -217,7 +217,7 @@ class ReplayView(HubView):
     def post(self, request: Request, id: str) -> Response:
         """Queue the event anew."""
         event = find_event(self.organization, id)
-        routes = self._routes(self.body(ReplayIn).routes) if self.raw_body.strip() else None
+        routes = self._routes(self.body(ReplayIn).routes) if self.raw_body else None
         before = len(event.routing)
         items = replay_event(event, routes)
         event.refresh_from_db(fields=["routing"])

@@ -111,6 +111,7 @@ class TestEvents:
         assert one.json()["items"][0]["integration"] == other.integration.slug
         assert QueueItem.objects.count() == 2
         check(api.post(path, {"routes": [RouteFactory().slug + "-x"]}), 400)
+        check(api.post(path, b"\r\n"), 400)
         check(api.post(f"/api/events/{EventFactory().pk}/replay", b""), 404)
 
 
