@@ -47,6 +47,9 @@ class Claims:
         self._emptied = True
         self._diverted = False
         self._diverted_at: dict[UUID, float] = {}
+        #: What was due at the last look, and the state in which it was loaded.
+        self._known: dict[UUID, Integration] = {}
+        self._stamps: dict[UUID, tuple[Any, Any]] = {}
         self._extend_at = time.monotonic() + lease / 3
         self._look_at = 0.0
         #: What waited after the last claim, where that claim did not empty the queue; else 0.
@@ -118,22 +121,26 @@ class Claims:
 
     def _up_to_date(self, due: list[store.DueLane]) -> list[Integration]:
         """Return the integrations of ``due`` as they are now; asked for whole only where one was changed."""
-        known = {each.id: self.lanes.get(each.id) for each in due}
-        changed = [each.id for each in due if (lane := known[each.id]) is None or lane.stamp != each.stamp]
-        loaded = Integration.objects.in_bulk(changed) if changed else {}
-        found = []
-        for each in due:
-            lane = known[each.id]
-            if each.id in loaded:
-                integration = loaded[each.id]
-            elif lane is not None and lane.stamp == each.stamp:
-                integration = lane.integration
-            else:
-                continue
-            each.tell(integration)
-            found.append(integration)
+        known = {each.id: self._as_before(each) for each in due}
+        changed = [key for key, row in known.items() if row is None]
+        # One that is gone by now is found no more.
+        known |= Integration.objects.in_bulk(changed) if changed else {}
         self._stamps = {each.id: each.stamp for each in due}
-        return found
+        self._known = {key: row for key, row in known.items() if row is not None}
+        for each in due:
+            if each.id in self._known:
+                each.tell(self._known[each.id])
+        return list(self._known.values())
+
+    def _as_before(self, due: store.DueLane) -> Integration | None:
+        """Return the integration where it was not changed since it was loaded.
+
+        A paused one has no lane, and what comes in for it meanwhile rings all the time.
+        """
+        lane = self.lanes.get(due.id)
+        if lane is not None and lane.stamp == due.stamp:
+            return lane.integration
+        return self._known.get(due.id) if self._stamps.get(due.id) == due.stamp else None
 
     def _claim_lane(self, integration: Integration, room: int, now: datetime) -> list[store.Claimed]:
         backlog = self._backlog(integration)
