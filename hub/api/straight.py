@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
-from django.db import close_old_connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
@@ -43,8 +43,7 @@ def straight(application: Application) -> Application:
         view = _view_of(environ)
         if view is None:
             return application(environ, start_response)
-        # As Django does when a request begins: what the database's server closed is opened again.
-        close_old_connections()
+        renew_connection()
         response = _answer(_Request(environ, view))
         headers = list(response.items())
         outer = _outer_headers(response.headers.get("Content-Type", "").partition(";")[0])
@@ -53,6 +52,14 @@ def straight(application: Application) -> Application:
         return [response.content]
 
     return run
+
+
+def renew_connection() -> None:
+    """Do what Django does when a request begins: what the database's server closed is opened again.
+
+    No other database than this one is asked here; to look for others costs more than to look at it.
+    """
+    connections[DEFAULT_DB_ALIAS].close_if_unusable_or_obsolete()
 
 
 def _view_of(environ: dict[str, Any]) -> View | None:

@@ -52,10 +52,22 @@ def ring_sockets(first: Path, what: bytes = DELIVERIES) -> None:
     """Send one byte to every worker that listens beside ``first``."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
-        for path in first.parent.glob(f"{first.stem}*{first.suffix}"):
+        for path in _sockets(first):
             # A dead worker's socket refuses, a busy worker's is full: neither needs the byte.
             with contextlib.suppress(OSError):
-                sender.sendto(what, str(path))
+                sender.sendto(what, path)
+
+
+def _sockets(first: Path) -> list[str]:
+    # Looked for at every commit that brings something: pathlib's glob takes ten times as long.
+    folder = os.fspath(first.parent)
+    with contextlib.suppress(FileNotFoundError):
+        return [
+            os.path.join(folder, name)
+            for name in os.listdir(folder)
+            if name.startswith(first.stem) and name.endswith(first.suffix)
+        ]
+    return []
 
 
 class Listener:

@@ -126,7 +126,9 @@ def _event_row(arrival: Arrival) -> Row:
 def _item_row(arrival: Arrival, decision: Decision) -> Row:
     draft, route = arrival.draft, decision.route
     first = route.targets[0]
-    due_at = max(arrival.at, draft.deliver_at or arrival.at) + timedelta(seconds=route.delay)
+    due_at = arrival.at if draft.deliver_at is None else max(arrival.at, draft.deliver_at)
+    if route.delay:
+        due_at += timedelta(seconds=route.delay)
     return (
         uuid7(),
         arrival.organization_id,

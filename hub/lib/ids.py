@@ -9,6 +9,9 @@ from datetime import datetime
 #: Random numbers for the next ids: asking the system for each is a call in which other threads take the turn.
 _drawn: deque[bytes] = deque()
 _BYTES, _AT_ONCE = 10, 100
+#: Version 7 and variant 2 (RFC 9562), and the bits below the time that are neither.
+_FIXED = 0x7 << 76 | 0x2 << 62
+_FREE = (1 << 80) - 1 & ~(0xF << 76 | 0x3 << 62)
 # Two processes must not give the same ids.
 os.register_at_fork(after_in_child=_drawn.clear)
 
@@ -40,7 +43,4 @@ def first_at(moment: datetime) -> uuid.UUID:
 
 
 def _at(milliseconds: int, rest: int) -> uuid.UUID:
-    value = milliseconds << 80 | rest
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return uuid.UUID(int=value)
+    return uuid.UUID(int=milliseconds << 80 | rest & _FREE | _FIXED)

@@ -17,10 +17,10 @@ from django.db import connection
 from django.db.models import DateTimeField, Field, ForeignKey, JSONField, Model, UUIDField
 
 from hub.lib.compact import compact
-from hub.lib.manyrows import run_many
+from hub.lib.manyrows import literals, run_many
 
 Row = tuple[Any, ...]
-#: On PostgreSQL the defaults and a list per column, on SQLite a tuple per row.
+#: On PostgreSQL the defaults and a list per column, on SQLite a tuple per row, without the defaults.
 Prepared = Sequence[Any]
 
 
@@ -55,8 +55,7 @@ class Insert:
         columns = [prepare(column) for prepare, column in zip(self._prepare, given, strict=True)]
         if connection.vendor == "postgresql":
             return [*self._defaults.values(), *columns]
-        defaults = tuple(self._defaults.values())
-        return [(*row, *defaults) for row in zip(*columns, strict=True)]
+        return [*zip(*columns, strict=True)]
 
     def run_prepared(self, prepared: Prepared) -> int:
         """Insert what ``prepare`` returned; see ``run``."""
@@ -64,7 +63,7 @@ class Insert:
             return 0
         if connection.vendor == "postgresql":
             return self._run_arrays(prepared)
-        return run_many(self._of_values, prepared)
+        return run_many(self._of_values, prepared, self._literals)
 
     def _run_arrays(self, values: Prepared) -> int:
         # Django's cursor writes values into the text of the statement; psycopg's own sends them beside it.
@@ -91,6 +90,10 @@ class Insert:
             for name, field in self._fields.items()
             if name not in self._names
         }
+
+    @cached_property
+    def _literals(self) -> str:
+        return literals(self._defaults.values())
 
     @cached_property
     def _of_values(self) -> Callable[[str], str]:
@@ -139,8 +142,10 @@ def _json_texts(values: Iterable[Any]) -> list[str | None]:
     return [None if value is None else "[]" if value == [] else compact(value).decode() for value in values]
 
 
-def _hex_texts(values: Iterable[UUID | None]) -> list[str | None]:
-    return [None if value is None else value.hex for value in values]
+def _hex_texts(values: Sequence[UUID | None]) -> list[str | None]:
+    # Rows that are written together name the same few others.
+    texts = {key: value.hex for key, value in {id(value): value for value in values if value}.items()}
+    return [texts.get(id(value)) for value in values]
 
 
 def _time_texts(values: Iterable[datetime | None]) -> list[str | None]:

@@ -4,7 +4,7 @@ Python's driver lets other threads go on at each step of a statement, and ``exec
 each row. Beside threads at work, each of these steps waits for the interpreter ten times as long as it takes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -16,11 +16,12 @@ Row = Sequence[Any]
 SIZES = (64, 16, 4, 1)
 
 
-def run_many(statement: Callable[[str], str], rows: Sequence[Row]) -> int:
+def run_many(statement: Callable[[str], str], rows: Sequence[Row], constants: str = "") -> int:
     """Run a statement over ``rows``, all as long; return how many rows of the table it came to.
 
     ``statement`` makes its text of that of the rows: ``VALUES (?, ?), (?, ?)``, whose columns are named
-    ``column1``, ``column2`` where they are read like a table.
+    ``column1``, ``column2`` where they are read like a table. ``constants`` (of ``literals``) are the last
+    columns of each row.
     """
     touched = 0
     connection.ensure_connection()
@@ -29,7 +30,8 @@ def run_many(statement: Callable[[str], str], rows: Sequence[Row]) -> int:
         cursor = connection.connection.cursor()
         try:
             for piece in _pieces(rows):
-                cursor.execute(_text(statement, len(piece), len(piece[0])), [*chain.from_iterable(piece)])
+                text = _text(statement, len(piece), len(piece[0]), constants)
+                cursor.execute(text, [*chain.from_iterable(piece)])
                 touched += cursor.rowcount
         finally:
             cursor.close()
@@ -45,6 +47,25 @@ def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 
 @lru_cache(maxsize=256)
-def _text(statement: Callable[[str], str], rows: int, columns: int) -> str:
-    row = f"({', '.join('?' * columns)})"
+def _text(statement: Callable[[str], str], rows: int, columns: int, constants: str) -> str:
+    row = f"({', '.join('?' * columns)}{constants})"
     return statement(f"VALUES {', '.join([row] * rows)}")
+
+
+def literals(values: Iterable[Any]) -> str:
+    """Return values that are the same in all rows as they stand in a statement's text.
+
+    There they cost nothing; brought with each row they cost as much as those that differ. Raise TypeError
+    for what is no text, number or None.
+    """
+    return "".join(f", {_literal(value)}" for value in values)
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, int | float):
+        return repr(value + 0)
+    raise TypeError(f"A {type(value).__name__} cannot stand in a statement's text.")

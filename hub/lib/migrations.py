@@ -62,6 +62,34 @@ class DropIndexOf(AlterField):
             )
 
 
+class DropForeignKey(AlterField):
+    """Let PostgreSQL no longer check a foreign key (its ``db_constraint``) which another one implies.
+
+    It looks for the row that is named at every insert, row by row. On SQLite, where that costs little and
+    the table would be copied, the key stays.
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Drop it; where it is gone already there is nothing to do."""
+        model = from_state.apps.get_model(app_label, self.model_name)
+        if not self._concerns(schema_editor.connection, model):
+            return
+        column = model._meta.get_field(self.name).column
+        for name in schema_editor._constraint_names(model, [column], foreign_key=True):
+            schema_editor.execute(schema_editor._delete_fk_sql(model, name))
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Make it again; the rows that are there are checked."""
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if self._concerns(schema_editor.connection, model):
+            field = model._meta.get_field(self.name)
+            suffix = "_fk_%(to_table)s_%(to_column)s"
+            schema_editor.execute(schema_editor._create_fk_sql(model, field, suffix))
+
+    def _concerns(self, connection: Any, model: Any) -> bool:
+        return connection.vendor == "postgresql" and self.allow_migrate_model(connection.alias, model)
+
+
 def _own_indexes(connection: Any, model: Any, field_name: str) -> list[str]:
     """Return the indexes over this field alone that no ``Meta`` names."""
     column = model._meta.get_field(field_name).column

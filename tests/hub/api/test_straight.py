@@ -33,7 +33,7 @@ Making = Callable[[], dict[str, Any]]
 def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
     """Keep the connection that holds the test's transaction, and note each look at it."""
     seen: list[bool] = []
-    monkeypatch.setattr("hub.api.straight.close_old_connections", lambda: seen.append(True))
+    monkeypatch.setattr("hub.api.straight.renew_connection", lambda: seen.append(True))
     request_started.disconnect(close_old_connections)
     yield seen
     request_started.connect(close_old_connections)

@@ -1,11 +1,12 @@
 """Many rows by few statements: none is left out, whatever their number, and what each came to is counted."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection
 
-from hub.lib.manyrows import SIZES, run_many
+from hub.lib.manyrows import SIZES, literals, run_many
 
 pytestmark = pytest.mark.django_db
 
@@ -51,3 +52,16 @@ def test_only_what_came_of_it_is_counted() -> None:
 def test_a_row_that_cannot_be_is_told_as_django_tells_it() -> None:
     with pytest.raises(IntegrityError):
         run_many(lambda values: f"INSERT INTO numbers (n, told) {values}", [(1, "a"), (1, "b")])
+
+
+@pytest.mark.parametrize(
+    ("constant", "kept"), [("it's", "it's"), ("", ""), (None, None), (7, "7"), (1.5, "1.5"), (True, "1")]
+)
+def test_constants_are_the_last_columns_of_each_row(constant: Any, kept: str | None) -> None:
+    assert run_many(inserting, [(n,) for n in range(SIZES[0] + 3)], literals([constant])) == SIZES[0] + 3
+    assert {told for _, told in there()} == {kept}
+
+
+def test_what_cannot_stand_in_a_text_is_refused() -> None:
+    with pytest.raises(TypeError, match="bytes"):
+        literals([b"x"])

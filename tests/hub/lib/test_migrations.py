@@ -8,7 +8,7 @@ from django.db import connection, models
 from django.db.migrations.state import ProjectState
 
 from hub.delivery.models import QueueItem
-from hub.lib.migrations import DropIndexOf
+from hub.lib.migrations import DropForeignKey, DropIndexOf
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TABLE = "delivery_queueitem"
@@ -57,3 +57,26 @@ def test_after_all_migrations_each_column_has_the_indexes_that_the_models_say() 
     assert indexes_of("external_id") == {"queue_external"}
     assert indexes_of("mapping_id") == {"queue_mapping"}
     assert indexes_of("replay_of_id") == {"queue_replay"}
+
+
+def keys_of(column: str) -> set[str]:
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, TABLE)
+    return {name for name, facts in found.items() if facts["foreign_key"] and facts["columns"] == [column]}
+
+
+def test_a_foreign_key_goes_where_it_costs_and_can_come_back() -> None:
+    field = QueueItem._meta.get_field("integration").clone()
+    field.db_constraint = False
+    operation = DropForeignKey("queueitem", "integration", field)
+    own, others = keys_of("integration_id"), keys_of("mapping_id")
+    assert own
+    gone = set() if connection.vendor == "postgresql" else own
+    try:
+        apply(operation, "database_forwards")
+        assert keys_of("integration_id") == gone
+        assert keys_of("mapping_id") == others
+        apply(operation, "database_forwards")  # broken off half way, it is done again
+    finally:
+        apply(operation, "database_backwards")
+    assert keys_of("integration_id") == own
