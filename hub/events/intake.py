@@ -5,14 +5,15 @@ the caller has a transaction of its own, once that is committed), nothing is los
 threads bring at the same time is written together, because one commit for all costs each of them a
 fraction of its own; each of them waits for that commit, and gets its own answer or error.
 
-The way: ``accept_events`` checks the form → ``_accept_group`` reads the routes and schemas once for
-all who wait → ``_routed`` decides → ``writer.write`` inserts → commit → ``_answers``.
+The way: ``accept_events`` checks the form → ``_prepared`` reads the routes and schemas once for all who
+wait, and ``_routed`` decides → ``_write`` inserts → commit → ``_answers``.
 """
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -29,7 +30,7 @@ from hub.events.quotas import beyond
 from hub.events.routes import routes_of_all
 from hub.events.routing import QUEUED, RouteView, decide
 from hub.events.schemas import SchemaUnusable, data_reasons
-from hub.events.writer import Arrival, Earlier, prepare, write
+from hub.events.writer import Arrival, Earlier, Rows, join, prepare, write
 from hub.lib import logs, tracing
 from hub.lib.ids import uuid7
 from hub.lib.reconnect import surely
@@ -49,6 +50,8 @@ __all__ = [
 
 #: Events written in one transaction; who brings as many, or more, has a transaction of its own.
 MOST_TOGETHER = 50
+#: Events in one transaction of those that wait for SQLite's one writer: about 20 ms.
+MOST_AT_ONCE = 500
 
 _SCHEMAS = """
     SELECT organization_id, name, schema, on_invalid FROM events_eventtype
@@ -91,6 +94,16 @@ class _Job:
     origin: str
     webhook_id: int | None
     quotas: tuple[Quota, ...] = ()
+
+
+class _Ready(NamedTuple):
+    """Jobs whose routes are decided: for each its arrivals or why it is refused, and all rows to insert."""
+
+    jobs: Sequence[_Job]
+    parts: Sequence[list[Arrival] | Refusal]
+    arrivals: Sequence[Arrival]
+    rows: Rows
+    now: datetime
 
 
 def accept_event(
@@ -145,7 +158,7 @@ def accept_parcels(
         then(answers)
 
     if jobs:
-        _accept_group([*jobs.values()], keep)
+        _write(_prepared([*jobs.values()]), keep)
     else:
         with one_writer(), transaction.atomic():
             keep([])
@@ -182,36 +195,64 @@ def _tell(accepted: Sequence[Accepted], origin: str) -> None:
         logs.traffic.info("Event accepted", extra={"facts": facts})
 
 
-def _accept_group(jobs: Sequence[_Job], then: Callable[[Answers], object] = lambda answers: None) -> Answers:
-    """Route first, so that the transaction (on SQLite, the one write lock) is short; then write."""
+def _accept_group(jobs: Sequence[_Job]) -> Answers:
+    ready = _prepared(jobs)
+    if connection.vendor == "postgresql":
+        return _write(ready)
+    # Only one can write at a time: those who wait for it go together.
+    return _writing.do(ready, len(ready.arrivals))
+
+
+def _prepared(jobs: Sequence[_Job]) -> _Ready:
+    """Do what can be done before the transaction (on SQLite, before the one write lock)."""
     schemas = surely(lambda: _schemas(jobs))
     routes = routes_of_all([job.organization_id for job in jobs])
     now = timezone.now()
-    prepared: list[list[Arrival] | Refusal] = []
+    parts: list[list[Arrival] | Refusal] = []
     for job in jobs:
         try:
             warnings = _check_schemas(job, schemas)
         except IntakeError as error:
-            prepared.append(error)
+            parts.append(error)
             continue
-        prepared.append(_routed(job, routes[job.organization_id], warnings, now))
+        parts.append(_routed(job, routes[job.organization_id], warnings, now))
         # Each a microsecond later than the one before: the order of the batch is kept.
         now += timedelta(microseconds=len(job.drafts))
-    arrivals = _all_of(prepared)
-    rows = prepare(arrivals)
+    arrivals = _all_of(parts)
+    return _Ready(jobs, parts, arrivals, prepare(arrivals), now)
+
+
+def _write(ready: _Ready, then: Callable[[Answers], object] = lambda answers: None) -> Answers:
+    jobs, parts, arrivals, rows, now = ready
     with one_writer(), transaction.atomic():
-        if refused := _beyond_quotas(jobs, prepared, now):
-            prepared = [refused.get(number, part) for number, part in enumerate(prepared)]
-            arrivals = _all_of(prepared)
+        if refused := _beyond_quotas(jobs, parts, now):
+            parts = [refused.get(number, part) for number, part in enumerate(parts)]
+            arrivals = _all_of(parts)
             rows = prepare(arrivals)
         earlier, queued = write(arrivals, rows)
         answers: Answers = [
-            part if isinstance(part, Exception) else _answers(part, earlier) for part in prepared
+            part if isinstance(part, Exception) else _answers(part, earlier) for part in parts
         ]
         then(answers)
         if queued:
             transaction.on_commit(wake, robust=True)
     return answers
+
+
+def _write_all(many: Sequence[_Ready]) -> list[Answers]:
+    """Write what several have made ready, as if one had brought it all."""
+    answers = iter(
+        _write(
+            _Ready(
+                [job for ready in many for job in ready.jobs],
+                [part for ready in many for part in ready.parts],
+                [arrival for ready in many for arrival in ready.arrivals],
+                join([ready.rows for ready in many]),
+                max(ready.now for ready in many),
+            )
+        )
+    )
+    return [[next(answers) for _ in ready.jobs] for ready in many]
 
 
 def _all_of(prepared: Sequence[list[Arrival] | Refusal]) -> list[Arrival]:
@@ -234,6 +275,7 @@ def _beyond_quotas(
 
 
 _together: Together[_Job, list[Accepted]] = Together(_accept_group, most=MOST_TOGETHER)
+_writing: Together[_Ready, Answers] = Together(_write_all, most=MOST_AT_ONCE)
 
 
 def _schemas(jobs: Sequence[_Job]) -> Schemas:

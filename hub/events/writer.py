@@ -74,6 +74,12 @@ def prepare(arrivals: Sequence[Arrival]) -> Rows:
     )
 
 
+def join(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of several groups of arrivals as those of one."""
+    events, items, queued = zip(*parts, strict=True)
+    return Rows(_EVENTS.join(events), _ITEMS.join(items), sum(queued))
+
+
 def write(arrivals: Sequence[Arrival], rows: Rows) -> tuple[Earlier, int]:
     """Insert what is new; return what was here before, and how many items were queued.
 

@@ -9,6 +9,7 @@ share a prepared statement.
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -56,6 +57,17 @@ class Insert:
         if connection.vendor == "postgresql":
             return [*self._defaults.values(), *columns]
         return [*zip(*columns, strict=True)]
+
+    def join(self, parts: Sequence[Prepared]) -> Prepared:
+        """Return as one what ``prepare`` returned for several, in their order."""
+        parts = [part for part in parts if part]
+        if len(parts) < 2:
+            return parts[0] if parts else ()
+        if connection.vendor != "postgresql":
+            return [*chain.from_iterable(parts)]
+        constants = len(self._defaults)
+        columns = zip(*(part[constants:] for part in parts), strict=True)
+        return [*parts[0][:constants], *([*chain.from_iterable(column)] for column in columns)]
 
     def run_prepared(self, prepared: Prepared) -> int:
         """Insert what ``prepare`` returned; see ``run``."""

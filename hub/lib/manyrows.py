@@ -13,7 +13,7 @@ from django.db import connection
 
 Row = Sequence[Any]
 #: Rows of one statement. A few sizes, so that each statement is compiled once and then kept.
-SIZES = (64, 16, 4, 1)
+SIZES = (128, 64, 16, 4, 1)
 
 
 def run_many(statement: Callable[[str], str], rows: Sequence[Row], constants: str = "") -> int:

@@ -4,9 +4,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import IntegrityError, OperationalError, connections
+from django.db import IntegrityError, OperationalError, connection, connections
 
 from hub.accounts.models import Organization
+from hub.accounts.quotas import QuotaExceeded
 from hub.delivery.models import QueueItem
 from hub.events import intake
 from hub.events.intake import Draft, IntakeError, accept_event, accept_events
@@ -48,7 +49,7 @@ class Crowd:
             assert self._began.wait(30)
             for number, call in enumerate(calls[1:], 1):
                 found.append(pool.submit(made, call))
-                while len(intake._together._waiting) < number:
+                while len(intake._together._waiting) + len(intake._writing._waiting) < number:
                     threading.Event().wait(0.001)
             self._go_on.set()
         return [future.result() for future in found]
@@ -137,6 +138,59 @@ def test_the_same_key_from_several_is_accepted_once(crowd, organization):
     assert [one.items for one in (a, b, c, d, e)] == [1, 1, 0, 1, 1]
     assert sorted(Event.objects.exclude(data=None).values_list("data", flat=True)) == [1, 3, 5]
     assert QueueItem.objects.count() == 3
+
+
+def batch(organization, kind, key="", count=intake.MOST_TOGETHER):
+    """Bring so many events at once that they are a group of their own; ``key`` is the first one's."""
+    drafts = [
+        Draft(kind, number, idempotency_key=f"{key}{number}" if key else None) for number in range(count)
+    ]
+    return lambda: accept_events(organization, drafts)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="elsewhere several write at a time")
+class TestBatchesThatWaitForTheOneWriter:
+    def test_they_go_together_and_each_gets_its_own_answers(self, crowd, organization):
+        other = OrganizationFactory()
+        RouteFactory(organization=organization)
+        RouteFactory(organization=other, type_pattern="order.c")
+        _, b, c, d = crowd.bring(
+            batch(organization, "order.a"),
+            batch(organization, "order.b", "k", count=60),
+            batch(other, "order.c"),
+            batch(organization, "order.d", "k", count=55),
+        )
+        assert [len(group) for group in crowd.groups] == [50, 165]
+        assert [len(answers) for answers in (b, c, d)] == [60, 50, 55]
+        assert {one.items for one in b + c + d} == {1}
+        assert [one.duplicate for one in b + c] == [False] * 110
+        assert [one.event_id for one in d] == [one.event_id for one in b[:55]]
+        kept = {event.pk: (event.type, event.data) for event in Event.objects.all()}
+        assert [kept[one.event_id] for one in b] == [("order.b", number) for number in range(60)]
+        assert [kept[one.event_id] for one in c] == [("order.c", number) for number in range(50)]
+        assert QueueItem.objects.count() == len(kept) == 50 + 60 + 50
+
+    def test_one_that_cannot_be_kept_fails_none_of_its_neighbours(self, crowd, organization):
+        RouteFactory(organization=organization)
+        gone = Organization(pk=987654)
+        _, before, poison, after = crowd.bring(
+            *(batch(each, "order.a") for each in (organization, organization, gone, organization))
+        )
+        assert isinstance(poison, IntegrityError)
+        assert [len(answers) for answers in (before, after)] == [50, 50]
+        assert Event.objects.count() == QueueItem.objects.count() == 150
+
+    def test_a_quota_holds_for_all_of_them(self, crowd):
+        bound = OrganizationFactory(events_per_day=150)
+        _, fits, beyond, small = crowd.bring(
+            batch(bound, "order.a"),
+            batch(bound, "order.b"),
+            batch(bound, "order.c", count=60),
+            batch(bound, "order.d"),
+        )
+        assert len(fits) == len(small) == 50
+        assert isinstance(beyond, QuotaExceeded)
+        assert Event.objects.count() == 150
 
 
 def test_nobody_is_told_it_is_kept_where_the_commit_failed(crowd, organization, monkeypatch):

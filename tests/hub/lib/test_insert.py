@@ -73,6 +73,16 @@ def test_what_is_there_already_is_left_out_and_of_several_the_first_counts(organ
     assert run([row(OrganizationFactory(), 7, "a")], once=once) == 1
 
 
+def test_what_was_prepared_apart_is_inserted_as_one(organization):
+    insert = Insert(Event, *COLUMNS)
+    parts = [[], [row(organization, 1), row(organization, 2)], [row(organization, 3)]]
+    prepared = [insert.prepare(part) for part in parts]
+    with transaction.atomic():
+        assert insert.run_prepared(insert.join(prepared)) == 3
+        assert insert.run_prepared(insert.join(prepared[:1])) == insert.run_prepared(insert.join([])) == 0
+    assert sorted(Event.objects.values_list("data", flat=True)) == [1, 2, 3]
+
+
 def test_without_once_a_repetition_is_an_error(organization):
     with pytest.raises(IntegrityError):
         run([row(organization, 1, "a"), row(organization, 2, "a")])
