@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +18,13 @@ from hub.connections.client import open_connection
 from hub.connections.models import Integration
 from hub.delivery import divert, log, sources, store
 from hub.delivery.attempt import Work
-from hub.delivery.gate import LEAST_THREADS, gate
+from hub.delivery.gate import LEAST_THREADS, Gate, gate
 from hub.delivery.lanes import Lane, Pace, in_turns
 from hub.delivery.models import LogKind
 from hub.delivery.quotas import Shares
 from hub.delivery.ratelimit import RateLimiter
 from hub.delivery.settlement import breaker_of
+from hub.delivery.slots import Ask, Reserve, limit_of
 from hub.delivery.waits import Waits
 from hub.lib.keyring import KeyringError
 from hub.mapping.models import FieldMapping
@@ -34,12 +36,14 @@ LOOK_EVERY = 1.0
 class Claims:
     """Claims, keeps the leases, and gives back."""
 
-    def __init__(self, owner: str, *, claim_size: int, lease: float, limiter: RateLimiter):
-        """``owner`` names this worker in leases; ``lease`` in seconds."""
+    def __init__(self, owner: str, *, claim_size: int, lease: float, limiter: RateLimiter, most: int):
+        """``owner`` names this worker in leases; ``lease`` in seconds; ``most``: deliveries of one
+        integration that its threads can have under way."""
         self.owner = owner
         self.claim_size = claim_size
         self.lease = lease
         self.limiter = limiter
+        self.slots = Reserve(owner, most)
         self.lanes: dict[UUID, Lane] = {}
         self.held: dict[UUID, store.Claimed] = {}
         self._waits = Waits()
@@ -102,7 +106,9 @@ class Claims:
         )
         # Room of their own for those who answer soon, so that the others do not fill it.
         room = {True: self.claim_size - self.waiting(), False: self.claim_size}
-        for integration in in_turns(self._up_to_date(due), self.lanes):
+        in_order = in_turns(self._up_to_date(due), self.lanes)
+        self._ask_for_slots(in_order, now)
+        for integration in in_order:
             quick = self._pace(integration) == Pace.QUICK
             if room[quick] <= 0:
                 self._emptied = False
@@ -142,16 +148,33 @@ class Claims:
             return lane.integration
         return self._known.get(due.id) if self._stamps.get(due.id) == due.stamp else None
 
-    def _claim_lane(self, integration: Integration, room: int, now: datetime) -> list[store.Claimed]:
-        backlog = self._backlog(integration)
-        decision = gate(
+    def _ask_for_slots(self, integrations: list[Integration], now: datetime) -> None:
+        """Have slots of those that something may be claimed for: no more of them than there is room for."""
+        lacking = (
+            integration
+            for integration in integrations
+            if self.slots.lacks(integration.pk) and self._gate(integration, 1, now).quota > 0
+        )
+        asks = {
+            integration.pk: Ask(limit_of(integration), self._running(integration), more=True)
+            for integration in islice(lacking, self.claim_size)
+        }
+        if asks:
+            self.slots.ask(asks)
+
+    def _gate(self, integration: Integration, room: int, now: datetime) -> Gate:
+        return gate(
             status=integration.status,
             blocked_until=integration.blocked_until,
             breaker=breaker_of(integration),
-            room=min(room, self._wanted(integration, backlog)),
+            room=room,
             now=now,
             lease=self.lease,
         )
+
+    def _claim_lane(self, integration: Integration, room: int, now: datetime) -> list[store.Claimed]:
+        backlog = self._backlog(integration)
+        decision = self._gate(integration, min(room, self._wanted(integration, backlog)), now)
         if decision.divert:
             self._divert(integration, decision.reason, now)
         if decision.look_again:
@@ -159,6 +182,10 @@ class Claims:
         # Opened before anything asks the provider's code, which may be gone.
         if decision.quota <= 0 or not self._open_lane(integration):
             return []
+        slots = self.slots.of(integration.pk)
+        if not slots.now:
+            return []
+        slots.idle = 0
         quota = min(decision.quota, self._permits(integration, backlog, now))
         if quota <= 0:
             return []
@@ -191,12 +218,11 @@ class Claims:
         if pace == Pace.QUICK:
             # Half a batch or nothing: many small claims cost more than they bring.
             return batch - backlog if backlog <= batch // 2 else 0
-        lane = self.lanes.get(integration.pk)
-        running = lane.running if lane else 0
+        running = self._running(integration)
         if pace == Pace.NEW:
             return 0 if backlog or running else min(batch, LEAST_THREADS)
         # As many as may be under way, and the next of each: another worker may come to them sooner.
-        return max(0, min(batch, 2 * integration.in_flight_limit - running) - backlog)
+        return max(0, min(batch, 2 * self.slots.of(integration.pk).now - running) - backlog)
 
     def _pace(self, integration: Integration) -> Pace:
         lane = self.lanes.get(integration.pk)
@@ -227,7 +253,8 @@ class Claims:
             log.record(integration, LogKind.STATE, integration.status, integration.status_reason)
             return False
         if lane is None:
-            self.lanes[integration.pk] = Lane(integration, connection, stamp)
+            slots = self.slots.of(integration.pk)
+            self.lanes[integration.pk] = Lane(integration, connection, stamp, slots=slots)
         else:
             lane.integration, lane.connection, lane.stamp = integration, connection, stamp
         return True
@@ -246,6 +273,10 @@ class Claims:
         lane = self.lanes.get(integration.pk)
         return len(lane.waiting) if lane else 0
 
+    def _running(self, integration: Integration) -> int:
+        lane = self.lanes.get(integration.pk)
+        return lane.running if lane else 0
+
     # --- keep and give back ----------------------------------------------------------------
 
     def extend_leases(self) -> None:
@@ -253,6 +284,15 @@ class Claims:
         if time.monotonic() >= self._extend_at:
             store.extend(self.held.values(), self.lease, timezone.now())
             self._extend_at = time.monotonic() + self.lease / 3
+
+    def renew_slots(self) -> None:
+        """Keep the slots of what has work, when it is time; what lost them goes to the other workers."""
+        if not self.slots.due():
+            return
+        self.slots.renew(self.lanes)
+        for lane in self.lanes.values():
+            if lane.waiting and not lane.slots.granted:
+                self.give_back(lane)
 
     def give_back(self, lane: Lane) -> None:
         """Return what waits in ``lane`` to the queue."""

@@ -48,7 +48,9 @@ class Dispatcher:
         self.owner = owner
         self.threads = threads
         self.limiter = limiter
-        self.claims = Claims(owner, claim_size=claim_size, lease=lease, limiter=limiter)
+        # No lane has more than three quarters of the threads that there are for it (``fair_room``).
+        most = max(1, threads * SPARE * 3 // 4)
+        self.claims = Claims(owner, claim_size=claim_size, lease=lease, limiter=limiter, most=most)
         self.bell = threading.Event()
         self._pool = ThreadPoolExecutor(threads * (1 + SPARE), thread_name_prefix="send")
         self._running = 0
@@ -90,6 +92,7 @@ class Dispatcher:
         """Settle, claim and start what can be; return whether anything moved."""
         settled = self._settle()
         self.claims.extend_leases()
+        self.claims.renew_slots()
         claimed = self.claims.claim() if self.claims.wanted() else 0
         started = self._start()
         return bool(settled or claimed or started)
@@ -114,10 +117,13 @@ class Dispatcher:
         while (self._running or self._unsettled) and time.monotonic() < ends:
             if not self._despite_the_database(lambda: self._settle(everything=not self._running)):
                 time.sleep(0.5)
+            self._despite_the_database(self.claims.renew_slots)
             self.bell.wait(0.1 if self._running else 0)
             self.bell.clear()
         # A thread that found no permit has put an item back meanwhile.
         self._give_everything_back()
+        if not self._running:
+            self._despite_the_database(self.claims.slots.end)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _give_everything_back(self) -> None:
@@ -156,7 +162,7 @@ class Dispatcher:
             lane = waiting.popleft()
             if self._room(lane, threads) <= 0:
                 # Not for its own limits but for want of threads.
-                crowded |= lane.running < lane.integration.in_flight_limit and threads.free <= 0
+                crowded |= lane.running < lane.slots.now and threads.free <= 0
                 continue
             work = self._next(lane)
             if work is None:
@@ -183,7 +189,7 @@ class Dispatcher:
 
     def _room(self, lane: Lane, threads: Threads) -> int:
         """How many more sends of a lane may start."""
-        limit, pace = lane.integration.in_flight_limit, threads.paces[lane.integration.pk]
+        limit, pace = lane.slots.now, threads.paces[lane.integration.pk]
         if pace == Pace.SLOW:
             return fair_room(threads.spare, lane.running, limit)
         if pace == Pace.NEW:
@@ -201,8 +207,10 @@ class Dispatcher:
                 self._done.append(attempt)
                 if self._asleep or len(self._done) >= SETTLE_AT:
                     self.bell.set()
-                # After a failure the gate decides anew.
-                work = None if attempt.closes_gate or self._crowded else self._next(send.lane)
+                # After a failure the gate decides anew; of a lane that lost slots no more go on than it has.
+                lane = send.lane
+                over = attempt.closes_gate or self._crowded or lane.running > lane.slots.now
+                work = None if over else self._next(lane)
         finally:
             self._ended.append(send)
             self.bell.set()

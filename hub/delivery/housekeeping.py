@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from hub.delivery import beats, log
+from hub.delivery import beats, log, slots
 from hub.delivery.clock import Watch
 from hub.delivery.models import LogKind, QueueItem, State
 from hub.delivery.wake import wake
@@ -30,6 +30,7 @@ def sweep() -> int:
     # Set forward, the clock ends leases whose holders live: they get the time to prolong them.
     returned = 0 if _watch.was_set_forward_within(lease) else _return_expired(now)
     beats.forget()
+    slots.forget()
     if QueueItem.objects.filter(state=State.PENDING, due_at__lte=now).exists():
         wake()
     return returned

@@ -11,6 +11,7 @@ from uuid import UUID
 from hub.connections.client import Connection
 from hub.connections.models import Integration
 from hub.delivery.attempt import Work
+from hub.delivery.slots import Slots
 
 #: Seconds after which an answer is late.
 LATE = 0.5
@@ -49,11 +50,18 @@ class Lane:
     latency: float = float("inf")
     #: When something was claimed for it last, monotonic.
     claimed_at: float = 0.0
+    #: How many of its deliveries may be under way in this worker.
+    slots: Slots = field(default_factory=Slots)
 
     @property
     def running(self) -> int:
         """How many of its deliveries are under way."""
         return len(self.sends)
+
+    @property
+    def backlog(self) -> int:
+        """How many items wait for a thread."""
+        return len(self.waiting)
 
     def late(self, now: float) -> int:
         """How many of those have no answer for longer than ``LATE``; ``now`` is monotonic."""

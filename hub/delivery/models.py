@@ -272,3 +272,20 @@ class WorkerBeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class WorkerSlots(models.Model):
+    """What a worker may have under way of an integration, until then (``hub.delivery.slots``)."""
+
+    # No foreign key: who writes here would wait for whoever locks or deletes the integration, and all other
+    # workers with it. The row of one that is gone ends by itself.
+    integration_id = models.UUIDField()
+    holder = models.CharField(max_length=80)
+    count = models.PositiveIntegerField()
+    until = models.DateTimeField(help_text="By the database's clock.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["integration_id", "holder"], name="slots_of_worker")]
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.holder}"

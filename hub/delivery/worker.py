@@ -93,6 +93,8 @@ class Worker:
         connections.close_all()
 
     def _deliver(self) -> None:
+        # Before the first claim: who begins at the same time leaves this one its part of the limits.
+        self._pulse.turn()
         self.dispatcher.run(self.stopping, self._pulse.turn)
         self._pulse.end()
 

@@ -24,6 +24,7 @@ PASSING = {
     "delivery.IntegrationLog": "a log",
     "delivery.QueueItem": "deliveries",
     "delivery.WorkerBeat": "signs of life",
+    "delivery.WorkerSlots": "who may have how much under way, for seconds",
     "events.Event": "events",
     "files.FileChunk": "uploads",
     "files.FileImport": "imports, with who began them",
