@@ -217,7 +217,9 @@ class LimitsForm(forms.ModelForm):
             "breaker_cooldown",
             "allowed_hosts",
         )
-        help_texts = {"max_in_flight": "In each worker process; the rate above holds over all of them."}
+        help_texts = {
+            "max_in_flight": "Over all workers together, as the rate above. A sync has as many of its own."
+        }
         labels = {
             "rate_count": "Requests",
             "rate_seconds": "Per seconds",

@@ -92,6 +92,7 @@ class Reserve:
         self.most = most
         self._slots: dict[UUID, Slots] = {}
         self._renew_at = 0.0
+        self._count, self._count_at = 1, 0.0
 
     def of(self, integration_id: UUID) -> Slots:
         """Return the slots of an integration; there may be none in them."""
@@ -158,9 +159,7 @@ class Reserve:
     # --- the table -------------------------------------------------------------------------
 
     def _write(self, asks: Mapping[UUID, Ask], idle: Collection[UUID]) -> None:
-        began = time.monotonic()
-        first = any(self.of(key).written is None for key in asks)
-        workers = beats.alive().count() if first else 1
+        began, workers = time.monotonic(), self._workers()
         for key in idle:
             # Less counts at once, more when it is committed: nobody knows of a commit without an answer.
             self._slots[key].granted = 0
@@ -183,6 +182,13 @@ class Reserve:
                 slots.until = began + TRUSTED
             slots.granted, slots.written, slots.ask_at = part, counts[key], began + AGAIN
 
+    def _workers(self) -> int:
+        """Return how many workers there are, as of a moment ago: it is for fairness only."""
+        now = time.monotonic()
+        if now >= self._count_at:
+            self._count, self._count_at = beats.alive().count(), now + RENEW_EVERY
+        return self._count
+
     def _others(self, keys: Iterable[UUID]) -> dict[UUID, list[int]]:
         """Return what the other workers hold; one that holds nothing wants some."""
         found: dict[UUID, list[int]] = defaultdict(list)
@@ -194,14 +200,15 @@ class Reserve:
     def _part(self, key: UUID, ask: Ask, others: list[int], workers: int) -> int:
         """Return how many this worker may have: its fair part, as far as that is free.
 
-        At first it leaves room for all workers there are; then only for those who ask for some, so
-        that nothing of the limit is left unused.
+        At first it leaves their parts to all workers there are; then, so that little of the limit is
+        left unused, only one to each of those who have not asked for any: they can begin at once.
         """
         slots = self.of(key)
         sharers = len(others) + 1
-        if slots.written is None:
-            sharers = max(sharers, workers)
-        fair = max(1, -(-ask.limit // sharers))
+        absent = max(0, workers - sharers)
+        fair = max(1, -(-ask.limit // (sharers + absent)))
+        if slots.written is not None:
+            fair = max(fair, -(-ask.limit // sharers) - absent)
         most = max(0, min(fair, self.most, ask.limit - sum(others)))
         return most if ask.more else min(most, slots.granted)
 

@@ -156,7 +156,7 @@ class Provider:
     rate_limit: RateLimit = RateLimit(10, 1)
     #: How answers tell what is left of the provider's limits; Retry-After is read everywhere.
     limit_headers: tuple[LimitHeaders, ...] = ()
-    #: Requests under way at once, in each worker process.
+    #: Deliveries under way at once, over all worker processes together; a sync has as many of its own.
     max_in_flight: int = 8
     timeout: float = 30.0
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -85,15 +85,15 @@ def test_whoever_comes_later_gets_its_part_at_the_next_renewal(two):
     assert rows() == [4, 4]
 
 
-def test_who_begins_leaves_room_for_the_workers_there_are_and_takes_it_if_they_want_none(two):
+def test_who_begins_leaves_their_parts_to_the_workers_there_are_and_takes_more_if_they_want_none(two):
     for name in ("one", "two", "three"):
         beats.Pulse(name, lambda: 0).turn()
     first, second = two
     assert first.ask() == 3
     assert first.renew(running=2, backlog=0) == 3, "it has no use for more"
-    assert first.renew(running=3, backlog=5) == 8
-    assert second.ask() == 0
-    assert first.renew(running=3, backlog=5) == 4
+    assert first.renew(running=3, backlog=5) == 6, "one is left to each, to begin with"
+    assert second.ask() == 2
+    assert (first.renew(running=3, backlog=5), second.renew(running=2, backlog=5)) == (3, 3)
 
 
 def test_more_workers_than_slots(integration):
