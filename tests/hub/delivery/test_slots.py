@@ -350,19 +350,19 @@ def test_a_lane_whose_limit_falls_goes_on_with_fewer(door):
 
 @pytest.mark.usefixtures("hurry")
 def test_what_waits_is_given_back_when_all_slots_are_lost(door):
-    door.answer("POST", "/notes", json=Receiver(0.3))
+    door.answer("POST", "/notes", json=Receiver(1.5))
     integration = IntegrationFactory(provider_slug="alpha", max_in_flight=2)
     queue(integration, 10)
     other, dispatcher = Worker(integration, "other"), make_dispatcher()
     with at_work(dispatcher):
-        wait_until(lambda: dispatcher.in_flight > 0, "it to begin")
+        wait_until(lambda: dispatcher.in_flight == 2, "it to begin")
         # As if the database had not heard of it for too long.
         WorkerSlots.objects.all().delete()
         assert other.ask() > 0
         WorkerSlots.objects.update(count=2)
         processing = QueueItem.objects.filter(state=State.PROCESSING)
-        wait_until(lambda: not processing.exists(), "the rest to be given back")
-        assert done() < 10
+        wait_until(lambda: not processing.exists(), "the rest to be given back", 10)
+        assert done() == 2
         other.reserve.end()
         all_done(10)
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from hub.delivery import clock, housekeeping
 from hub.delivery.dispatch import Dispatcher
-from hub.delivery.models import IntegrationLog, QueueItem, State
+from hub.delivery.models import IntegrationLog, QueueItem, State, WorkerSlots
 from hub.delivery.ratelimit import RateLimiter
 from hub.events.intake import Draft, accept_events
 from tests.factories import IntegrationFactory, RouteFactory
@@ -121,7 +121,9 @@ def test_two_workers_that_believe_they_hold_the_same_items(
     with working("frozen") as frozen:
         wait_until(lambda: in_state(State.PROCESSING) == COUNT, "the claim")
         monkeypatch.setattr(frozen.claims, "extend_leases", lambda: None)
+        monkeypatch.setattr(frozen.claims, "renew_slots", lambda: None)
         monkeypatch.setattr(frozen.claims, "wanted", lambda: False)
+        WorkerSlots.objects.update(until=wall.now() - timedelta(seconds=1))
         QueueItem.objects.update(lease_until=wall.now() - timedelta(seconds=1))
         assert housekeeping.sweep() == COUNT
         with working("heir"):
