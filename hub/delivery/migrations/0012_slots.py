@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('delivery', '0010_what_is_tried_again'),
+        ('delivery', '0011_organization_of_the_integration'),
     ]
 
     operations = [
