@@ -8,6 +8,7 @@ that a worker that died holds its part no longer than ``LASTS``; a worker that c
 time starts nothing on them.
 """
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -238,6 +239,28 @@ def forget() -> None:
     """
     some = timedelta(seconds=4 * LASTS)
     WorkerSlots.objects.filter(Q(until__lt=Now() - some) | Q(until__gt=Now() + some)).delete()
+
+
+def forget_dead(name: str) -> None:
+    """Remove the rows of workers of this machine that are no more, where their processes can be seen.
+
+    ``name``: this worker's; theirs differ in the process. So one that is started anew begins at once, and
+    not when the rows of the killed one end.
+    """
+    machine = f"{name.rpartition(':')[0]}:"
+    holders = set(WorkerSlots.objects.filter(holder__startswith=machine).values_list("holder", flat=True))
+    dead = [each for each in holders if not _lives(int(each[len(machine) :].partition("/")[0]))]
+    if dead:
+        WorkerSlots.objects.filter(holder__in=dead).delete()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        # Another user's is there, though it may not be told anything.
+        return isinstance(error, PermissionError)
+    return True
 
 
 def limit_of(integration: Integration) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import close_old_connections, connections
 
-from hub.delivery import housekeeping
+from hub.delivery import housekeeping, slots
 from hub.delivery.beats import Pulse
 from hub.delivery.claims import LOOK_EVERY
 from hub.delivery.dispatch import Dispatcher
@@ -95,6 +95,8 @@ class Worker:
     def _deliver(self) -> None:
         # Before the first claim: who begins at the same time leaves this one its part of the limits.
         self._pulse.turn()
+        if settings.HUB.embedded:
+            slots.forget_dead(self.dispatcher.owner)
         self.dispatcher.run(self.stopping, self._pulse.turn)
         self._pulse.end()
 

@@ -1,6 +1,9 @@
 """Slots: a limit of deliveries under way at once holds over all workers together."""
 
+import os
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -125,6 +128,17 @@ def test_slots_of_a_worker_that_died_come_free(two):
     assert (killed.ask(), other.ask()) == (8, 0)
     let_expire(killed)
     assert other.ask() == 8
+
+
+def test_on_one_machine_the_slots_of_a_killed_worker_are_free_for_the_one_that_follows(integration):
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    gone, other, living = f"here:{killed.pid}", f"elsewhere:{killed.pid}", f"here:{os.getpid()}"
+    for name in (gone, other, living):
+        Worker(integration, name).ask()
+    slots_of_workers.forget_dead("here:1")
+    holders = WorkerSlots.objects.values_list("holder", flat=True)
+    assert {holder.partition("/")[0] for holder in holders} == {other, living}
 
 
 def test_who_could_not_renew_in_time_starts_nothing_and_gets_only_what_is_left(two):
