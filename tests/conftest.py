@@ -4,6 +4,7 @@ import ipaddress
 import json as jsonlib
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -31,6 +32,15 @@ def _whole_house() -> None:
     A module that is first imported while the registry of providers is a fake would keep the fake.
     """
     import_module("hub.urls")
+
+
+@pytest.fixture(autouse=True)
+def _alone() -> Iterator[None]:
+    """Let no test's workers leave the process but a part of the limits."""
+    yield
+    beats = sys.modules.get("hub.delivery.beats")
+    if beats is not None:
+        beats.place.__init__()
 
 
 @dataclass(frozen=True)

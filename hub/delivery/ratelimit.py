@@ -9,15 +9,15 @@ import logging
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from limits import RateLimitItem, RateLimitItemPerSecond
+from limits import RateLimitItemPerSecond
 from limits.errors import StorageError
-from limits.strategies import MovingWindowRateLimiter
 
 from hub.connections.models import Integration
+from hub.delivery.beats import place
 from hub.lib.shared import Absence, patience
 from hub.lib.windows import RedisWindows, Windows, WindowStorage
 from integrations.base.errors import RateLimited
@@ -42,12 +42,11 @@ class Hit(NamedTuple):
 
 
 class RateLimiter:
-    """Counts what each integration sends; while Redis is away, what this process sends."""
+    """Counts what each integration sends; while Redis is away, what this process sends of its part."""
 
     def __init__(self, storage: RedisWindows | None = None):
-        """``storage``: shared by the workers; None: this process's memory."""
-        self._own = MovingWindowRateLimiter(WindowStorage())
-        self._shared = MovingWindowRateLimiter(storage) if storage else self._own
+        """``storage``: shared by the workers; None: this process's memory, for its part of each limit."""
+        self._own, self._shared = WindowStorage(), storage
         self._away = Absence()
 
     def take(self, integration_id: UUID, rate: tuple[int, int]) -> bool:
@@ -69,11 +68,11 @@ class RateLimiter:
 
     def move(self, hit: Hit) -> bool:
         """Let a hit be one of now; return False where its window is over."""
-        return self._ask(lambda limiter: _windows(limiter).move(hit.key, hit.at, hit.seconds))
+        return self._ask(lambda windows, part: windows.move(hit.key, hit.at, hit.seconds))
 
     def _hit(self, item: "_Spaced", key: str) -> Hit | None:
         key, seconds = item.key_for(key), item.get_expiry()
-        at = self._ask(lambda limiter: _windows(limiter).take(key, item.amount, seconds))
+        at = self._ask(lambda windows, part: windows.take(key, part(item.amount), seconds))
         return Hit(key, at, seconds) if at else None
 
     def next_for(self, integration: Integration) -> float:
@@ -91,21 +90,31 @@ class RateLimiter:
         """Return (permits free now, Unix time at which the next one comes free)."""
         return self._free(_item(*rate), integration_id.hex)
 
-    def _free(self, item: RateLimitItem, key: str) -> tuple[int, float]:
-        stats = self._ask(lambda limiter: limiter.get_window_stats(item, key))
-        return stats.remaining, stats.reset_time
+    def _free(self, item: "_Spaced", key: str) -> tuple[int, float]:
+        key, seconds = item.key_for(key), item.get_expiry()
 
-    def _ask(self, question: Callable[[MovingWindowRateLimiter], Answer]) -> Answer:
-        if not self._away.lasts():
+        def look(windows: Windows, part: Callable[[int], int]) -> tuple[int, float]:
+            count = part(item.amount)
+            if count < 1:
+                # None is ours, until the other workers are fewer.
+                return 0, time.time() + min(seconds, 1.0)
+            oldest, used = windows.get_moving_window(key, count, seconds)
+            return max(0, count - used), oldest + seconds
+
+        return self._ask(look)
+
+    def _ask(self, question: "Callable[[Windows, Callable[[int], int]], Answer]") -> Answer:
+        """Return the answer of the windows there are, of which the process may use so much."""
+        if self._shared and not self._away.lasts():
             try:
-                answer = question(self._shared)
+                answer = question(self._shared, _all_of)
             except StorageError as error:
                 self._away.begin()
-                logger.warning("Redis does not answer (%s): this worker counts its own requests only.", error)
+                logger.warning("Redis does not answer (%s): each worker uses its part of the limits.", error)
             else:
                 self._away.end()
                 return answer
-        return question(self._own)
+        return question(self._own, place.part_of)
 
 
 class Permit:
@@ -171,8 +180,8 @@ def _limiter(url: str) -> RateLimiter:
     return RateLimiter(RedisWindows(url, wrap_exceptions=True, **patience()) if url else None)
 
 
-def _windows(limiter: MovingWindowRateLimiter) -> Windows:
-    return cast(Windows, limiter.storage)
+def _all_of(count: int) -> int:
+    return count
 
 
 def _quota_of(integration: Integration) -> "tuple[_Spaced, str]":

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from django.conf import settings
 from django.db import close_old_connections, connections
 
 from hub.delivery import housekeeping, slots
-from hub.delivery.beats import Pulse
+from hub.delivery.beats import Pulse, worker_name
 from hub.delivery.claims import LOOK_EVERY
 from hub.delivery.dispatch import Dispatcher
 from hub.delivery.jobs import Job, worker_jobs
@@ -28,11 +27,6 @@ STOP_WITHIN = 25.0
 #: Seconds from one round of the jobs to the next where there is work: what comes one after another is done
 #: together, in a commit and not in one each. There is no wait after a round that did as much as ``MANY``.
 ROUND, MANY = 0.05, 50
-
-
-def worker_name() -> str:
-    """A name that no other worker process has, for leases and log lines."""
-    return f"{socket.gethostname()[:40]}:{os.getpid()}"
 
 
 class Worker:

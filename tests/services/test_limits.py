@@ -67,6 +67,21 @@ def test_a_limit_is_never_passed_and_nearly_all_of_it_is_used() -> None:
     assert used >= 0.85
 
 
+def test_nor_is_it_without_redis_where_each_worker_uses_its_part() -> None:
+    rate, count = 40, 360
+    with Crew() as crew:
+        sink = receiver.Sink(crew, dict(os.environ))
+        queue(sink.port, count, rate_count=rate, rate_seconds=1, max_in_flight=50)
+        # They begin one after the other, each knowing of those before: those wait for nobody.
+        with working(4, HUB_REDIS_URL=""):
+            all_done(count, 120)
+        times = sorted(sink.arrivals().values())
+    assert len(times) == count
+    assert most_within(times, 1) <= rate
+    # Most of it, once all have taken their places.
+    assert most_within(times, 1) >= 0.7 * rate
+
+
 class AtOnce:
     """How many messages the receiver is busy with, each for so many seconds."""
 

@@ -45,7 +45,8 @@ def quotas() -> Iterator[Finding]:
     if paced and not settings.HUB.redis_url and beats.alive().count() > 1:
         yield problem(
             "quotas",
-            f"{paced} organizations have a quota of deliveries, and each worker counts it for itself.",
+            f"{paced} organizations have a quota of deliveries, and each worker uses an equal part of it, "
+            "also of what the others leave.",
             "Set HUB_REDIS_URL, to the same Redis for every process.",
         )
     yield ok("quotas", f"{len(limited)} organizations with one of events, {paced} with one of deliveries.")

@@ -43,8 +43,8 @@ def redis() -> Iterator[Finding]:
     if not url and (settings.HUB.broker_url or beats.alive().count() > 1):
         yield problem(
             "Redis",
-            "HUB_REDIS_URL is not set: each worker counts a provider's limit for itself, "
-            "so that several exceed it.",
+            "HUB_REDIS_URL is not set: each worker uses an equal part of a provider's limit, also of what "
+            "the others leave, and for a moment more is sent where a worker comes.",
             "Set HUB_REDIS_URL, to the same Redis for every process.",
         )
     if not url:
@@ -55,7 +55,7 @@ def redis() -> Iterator[Finding]:
     except RedisError as error:
         yield problem(
             "Redis",
-            f"It does not answer ({type(error).__name__}): each worker counts limits for itself.",
+            f"It does not answer ({type(error).__name__}): each worker uses an equal part of each limit.",
             "Start Redis, or correct HUB_REDIS_URL.",
         )
         return

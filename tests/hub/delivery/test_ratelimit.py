@@ -6,8 +6,9 @@ from uuid import uuid4
 import pytest
 from limits.errors import StorageError
 
+from hub.delivery import beats
 from hub.delivery.ratelimit import RateLimiter
-from hub.lib.windows import RedisWindows
+from hub.lib.windows import RedisWindows, WindowStorage
 from integrations.base.errors import RateLimited
 from tests.factories import IntegrationFactory
 
@@ -46,6 +47,32 @@ def test_says_how_many_are_free_and_when_the_next_is(clock):
     assert limiter.free(key, (2, 10))[0] == 2
     taken(limiter, key, (2, 10), 2)
     assert limiter.free(key, (2, 10)) == (0, pytest.approx(clock[0] + 10.23))
+
+
+def test_without_redis_each_worker_uses_its_part(clock):
+    beats.place.size = 4
+    total = 0
+    for rank in range(4):
+        beats.place.rank = rank
+        limiter, key = RateLimiter(), uuid4()
+        before = limiter.free(key, (10, 10))[0]
+        assert taken(limiter, key, (10, 10), 20) == before
+        assert limiter.free(key, (10, 10))[0] == 0
+        total += before
+    assert total == 10
+
+
+def test_who_has_no_part_looks_again_soon(clock):
+    beats.place.size, beats.place.rank = 2, 1
+    limiter, key = RateLimiter(), uuid4()
+    assert not limiter.take(key, (1, 86_400))
+    assert limiter.free(key, (1, 86_400)) == (0, clock[0] + 1)
+
+
+def test_with_redis_all_of_a_limit_is_everybodys(clock):
+    beats.place.size, beats.place.rank = 2, 1
+    limiter = RateLimiter(WindowStorage())
+    assert taken(limiter, uuid4(), (3, 10), 5) == 3
 
 
 def test_each_integration_has_its_own_window():
