@@ -1,8 +1,13 @@
 """Operations for migrations that run while the hub does."""
 
+import time
 from typing import Any
 
+from django.db import OperationalError
 from django.db.migrations.operations import AddIndex, AlterField
+
+#: How often a table is asked for, and seconds in which the others go on between.
+TRIES, PAUSE = 60, 1.0
 
 
 class AddIndexQuietly(AddIndex):
@@ -66,7 +71,7 @@ class DropForeignKey(AlterField):
     """Let PostgreSQL no longer check a foreign key (its ``db_constraint``) which another one implies.
 
     It looks for the row that is named at every insert, row by row. On SQLite, where that costs little and
-    the table would be copied, the key stays.
+    the table would be copied, the key stays. The migration must say ``atomic = False``.
     """
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
@@ -76,7 +81,7 @@ class DropForeignKey(AlterField):
             return
         column = model._meta.get_field(self.name).column
         for name in schema_editor._constraint_names(model, [column], foreign_key=True):
-            schema_editor.execute(schema_editor._delete_fk_sql(model, name))
+            _patiently(schema_editor, schema_editor._delete_fk_sql(model, name))
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         """Make it again; the rows that are there are checked."""
@@ -88,6 +93,24 @@ class DropForeignKey(AlterField):
 
     def _concerns(self, connection: Any, model: Any) -> bool:
         return connection.vendor == "postgresql" and self.allow_migrate_model(connection.alias, model)
+
+
+def _patiently(schema_editor: Any, statement: Any) -> None:
+    """Run what needs a table for itself for a moment; raise OperationalError after ``TRIES``.
+
+    Whoever waits for a table has all others wait behind: so it waits a second at a time.
+    """
+    for left in reversed(range(TRIES)):
+        schema_editor.execute("SET lock_timeout = '1s'")
+        try:
+            schema_editor.execute(statement)
+            return
+        except OperationalError:
+            if not left:
+                raise
+        finally:
+            schema_editor.execute("RESET lock_timeout")
+        time.sleep(PAUSE)
 
 
 def _own_indexes(connection: Any, model: Any, field_name: str) -> list[str]:

@@ -14,7 +14,7 @@ from hub.delivery import housekeeping, store
 from hub.delivery.models import IntegrationLog, QueueItem, State
 from hub.events.intake import Draft, accept_event
 from hub.events.models import Event
-from hub.lib.migrations import AddIndexQuietly, AlterWords, DropIndexOf, Widen
+from hub.lib.migrations import AddIndexQuietly, AlterWords, DropForeignKey, DropIndexOf, Widen
 from tests.factories import IntegrationFactory, RouteFactory
 from tests.hub.delivery.conftest import make_dispatcher
 
@@ -26,6 +26,7 @@ HARMLESS = (
     operations.AlterModelOptions,
     operations.AlterModelManagers,
     AlterWords,
+    DropForeignKey,
     DropIndexOf,
     Widen,
 )

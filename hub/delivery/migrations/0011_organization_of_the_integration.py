@@ -7,6 +7,8 @@ from hub.lib.migrations import DropForeignKey
 class Migration(migrations.Migration):
     """An item's and an entry's organization is their integration's, whose key is checked."""
 
+    atomic = False
+
     dependencies = [
         ('accounts', '0004_quotas'),
         ('delivery', '0010_what_is_tried_again'),
