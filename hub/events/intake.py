@@ -48,9 +48,9 @@ __all__ = [
     "accept_parcels",
 ]
 
-#: Events written in one transaction; who brings as many, or more, has a transaction of its own.
+#: Events made ready together; who brings as many, or more, does so alone.
 MOST_TOGETHER = 50
-#: Events in one transaction of those that wait for SQLite's one writer: about 20 ms.
+#: Events in one transaction of those that wait for SQLite's one writer: about 20 ms of it.
 MOST_AT_ONCE = 500
 
 _SCHEMAS = """
