@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from hub.delivery.ratelimit import RateLimiter
 from hub.events.intake import Draft, accept_events
 from hub.lib.windows import RedisWindows
 from tests.factories import IntegrationFactory, RouteFactory
+from tests.hub.receiving import AtOnce
 from tests.hub.running import wait_until
 from tests.services.sink import listening
 from tests.services.workers import REDIS, working
@@ -82,26 +82,8 @@ def test_nor_is_it_without_redis_where_each_worker_uses_its_part() -> None:
     assert most_within(times, 1) >= 0.7 * rate
 
 
-class AtOnce:
-    """How many messages the receiver is busy with, each for so many seconds."""
-
-    def __init__(self, seconds: float):
-        self.seconds, self.now, self.most, self.count = seconds, 0, 0, 0
-        self._lock = threading.Lock()
-
-    def __call__(self, body: bytes) -> int:
-        with self._lock:
-            self.now += 1
-            self.count += 1
-            self.most = max(self.most, self.now)
-        time.sleep(self.seconds)
-        with self._lock:
-            self.now -= 1
-        return 200
-
-
 def test_no_more_are_under_way_at_once_than_may_over_all_workers() -> None:
-    at_once = AtOnce(0.02)
+    at_once = AtOnce(0.02, 200)
     with listening(at_once) as sink:
         integration = queue(sink.port, 300, rate_count=10_000, rate_seconds=1, max_in_flight=3)
         integration.pause("until all workers are there")
@@ -114,7 +96,7 @@ def test_no_more_are_under_way_at_once_than_may_over_all_workers() -> None:
 
 
 def test_nor_when_a_worker_is_killed_and_the_others_go_on() -> None:
-    at_once, count = AtOnce(0.1), 400
+    at_once, count = AtOnce(0.1, 200), 400
     with listening(at_once) as sink:
         # Of what is held little is lost with the worker, until its lease ends.
         integration = queue(

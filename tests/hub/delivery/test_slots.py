@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,6 +21,7 @@ from hub.delivery.slots import IDLE, Ask, Reserve
 from tests.factories import EventFactory, IntegrationFactory, QueueItemFactory
 from tests.hub.delivery.conftest import make_dispatcher
 from tests.hub.delivery.test_fairness import at_work, queue
+from tests.hub.receiving import AtOnce
 from tests.hub.running import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -291,23 +291,6 @@ def test_many_at_the_same_time_never_have_more_than_the_limit(integration):
 # --- in dispatchers -------------------------------------------------------------------------------
 
 
-class Receiver:
-    """Notes how many were with it at once."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.now, self.most = seconds, 0, 0
-        self._lock = threading.Lock()
-
-    def __call__(self, sent: object) -> Mapping[str, int]:
-        with self._lock:
-            self.now += 1
-            self.most = max(self.most, self.now)
-        time.sleep(self.seconds)
-        with self._lock:
-            self.now -= 1
-        return {"id": 1}
-
-
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Renewals come sooner."""
@@ -325,7 +308,7 @@ def all_done(count: int, seconds: float = 40) -> None:
 
 @pytest.mark.usefixtures("hurry")
 def test_dispatchers_keep_the_limit_together_and_share_it(door):
-    receiver = Receiver(0.05)
+    receiver = AtOnce(0.05, {"id": 1})
     door.answer("POST", "/notes", json=receiver)
     queue(IntegrationFactory(provider_slug="alpha", max_in_flight=4, batch_size=10), 120)
     first, second = make_dispatcher("one", threads=8), make_dispatcher("two", threads=8)
@@ -343,7 +326,7 @@ def test_dispatchers_keep_the_limit_together_and_share_it(door):
 
 @pytest.mark.usefixtures("hurry")
 def test_a_lane_whose_limit_falls_goes_on_with_fewer(door):
-    receiver = Receiver(0.05)
+    receiver = AtOnce(0.05, {"id": 1})
     door.answer("POST", "/notes", json=receiver)
     integration = IntegrationFactory(provider_slug="alpha", max_in_flight=6)
     queue(integration, 100)
@@ -364,7 +347,7 @@ def test_a_lane_whose_limit_falls_goes_on_with_fewer(door):
 
 @pytest.mark.usefixtures("hurry")
 def test_what_waits_is_given_back_when_all_slots_are_lost(door):
-    door.answer("POST", "/notes", json=Receiver(1.5))
+    door.answer("POST", "/notes", json=AtOnce(1.5, {"id": 1}))
     integration = IntegrationFactory(provider_slug="alpha", max_in_flight=2)
     queue(integration, 10)
     other, dispatcher = Worker(integration, "other"), make_dispatcher()
